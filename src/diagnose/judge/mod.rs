@@ -1,0 +1,69 @@
+//! One conversation's evidence to one judgement; pure.
+//!
+//! The stage in which a conversation stopped decides which file judges: names, reach, proxy and TLS are the same for
+//! every protocol; the rest is the protocol's own.
+
+mod http;
+mod name;
+mod proxy;
+mod reach;
+mod smb;
+mod sql;
+mod sql_browser;
+mod stage;
+mod tcp;
+mod tftp;
+mod tls;
+mod websocket;
+
+use std::net::SocketAddr;
+
+use crate::model::ask::Ask;
+use crate::model::evidence::Evidence;
+use crate::model::finding::Judgement;
+use crate::model::flow::Flow;
+
+pub use stage::judge;
+
+/// One conversation with one address, ready to be judged.
+#[derive(Debug, Clone, Copy)]
+pub struct Case<'a> {
+    pub flow: &'a Flow,
+    pub ask: &'a Ask,
+    /// The first hop's address; absent where the name gave none.
+    pub address: Option<SocketAddr>,
+    pub evidence: &'a Evidence,
+}
+
+impl Case<'_> {
+    /// The target as people read it: `host:port`, with the address where that says more.
+    #[must_use]
+    pub fn target(&self) -> String {
+        let named = self.ask.target();
+        match self.address {
+            Some(address) if self.ask.proxy().is_none() && address.to_string() != named => {
+                format!("{named} ({})", address.ip())
+            }
+            _ => named,
+        }
+    }
+
+    /// The rule to ask the firewall team for, in the check's words.
+    #[must_use]
+    pub fn rule(&self) -> &str {
+        &self.flow.remedy
+    }
+}
+
+/// A judgement for a failure that no judge has a better word for: said plainly, with everything known.
+fn unforeseen(case: &Case) -> Judgement {
+    let step = case.evidence.stopped_at();
+    let what = step.and_then(|step| step.error).map_or_else(
+        || "the conversation ended without a result".to_owned(),
+        |failure| format!("{failure:?} in a step that should not fail so"),
+    );
+    Judgement::error(format!(
+        "{}: {what}. This is the tool's own trouble: please report it with the run record.",
+        case.target()
+    ))
+}

@@ -1,0 +1,8 @@
+//! What the evidence of SQL Server (MS-TDS) means, once the connection, proxy and TLS stages are passed.
+
+use super::Case;
+use crate::model::finding::Judgement;
+
+pub(super) fn judge(case: &Case) -> Judgement {
+    Judgement::pass(format!("{} answered", case.ask.target()))
+}

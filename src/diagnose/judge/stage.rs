@@ -1,0 +1,69 @@
+//! Which judge a conversation goes to, by the stage in which it stopped.
+
+use super::{Case, http, name, proxy, reach, smb, sql, sql_browser, tcp, tftp, tls, unforeseen, websocket};
+use crate::model::code::Code;
+use crate::model::evidence::{Failure, StepKind};
+use crate::model::fact::Fact;
+use crate::model::finding::{Judgement, Who};
+use crate::model::probe::Protocol;
+
+/// Judges one conversation.
+#[must_use]
+pub fn judge(case: &Case) -> Judgement {
+    let Some((kind, failure)) = case.evidence.stopped_at().and_then(|step| Some((step.kind, step.error?))) else {
+        return by_protocol(case);
+    };
+    match (kind, failure) {
+        (_, Failure::Interrupted) => interrupted(case, kind),
+        (_, Failure::NeedsCredentials) => needs_credentials(case),
+        (_, Failure::NotBuilt) => not_built(case),
+        (_, Failure::Internal) => unforeseen(case),
+        (StepKind::Resolve, _) => name::judge(case, failure),
+        (StepKind::Connect, _) => reach::judge(case, failure),
+        (StepKind::Proxy, _) => proxy::judge(case, failure),
+        (StepKind::Tls, _) => tls::judge(case, failure),
+        (StepKind::Request | StepKind::Reply | StepKind::Hold, _) => by_protocol(case),
+    }
+}
+
+fn by_protocol(case: &Case) -> Judgement {
+    match case.ask.probe.protocol() {
+        Protocol::Http => http::judge(case),
+        Protocol::Websocket => websocket::judge(case),
+        Protocol::Tcp => tcp::judge(case),
+        Protocol::Sql => sql::judge(case),
+        Protocol::SqlBrowser => sql_browser::judge(case),
+        Protocol::Smb => smb::judge(case),
+        Protocol::Tftp => tftp::judge(case),
+    }
+}
+
+fn interrupted(case: &Case, kind: StepKind) -> Judgement {
+    let stage = match kind {
+        StepKind::Resolve => "resolving the name",
+        StepKind::Connect => "connecting",
+        StepKind::Proxy => "waiting for the proxy",
+        StepKind::Tls => "in the TLS handshake",
+        StepKind::Request => "sending the request",
+        StepKind::Reply => "waiting for the answer",
+        StepKind::Hold => "keeping the connection idle",
+    };
+    let sentence = format!("The run ended while {stage} ({}); a longer run would decide it.", case.target());
+    Judgement::unknown(Code::TimedOut, sentence)
+}
+
+fn needs_credentials(case: &Case) -> Judgement {
+    let sentence = format!("{} answers, but the next stage needs a user and a password.", case.target());
+    Judgement::warn(Code::NeedsCredentials, crate::model::finding::Confidence::Proven, sentence).remedy(
+        Who::Profile,
+        format!("Give the endpoint `{}` a `user` and a `password: {{ env: NAME }}`.", case.flow.endpoint),
+    )
+}
+
+fn not_built(case: &Case) -> Judgement {
+    let feature = case.evidence.text(Fact::MissingFeature).unwrap_or("that is missing");
+    let sentence =
+        format!("{} answers, but this build lacks the feature `{feature}`, which the next stage needs.", case.target());
+    Judgement::warn(Code::NeedsCredentials, crate::model::finding::Confidence::Proven, sentence)
+        .remedy(Who::ThisHost, format!("Use a build with the cargo feature `{feature}`."))
+}

@@ -1,0 +1,10 @@
+//! What a conversation that stopped at the tls stage means.
+
+use super::{Case, unforeseen};
+use crate::model::evidence::Failure;
+use crate::model::finding::Judgement;
+
+pub(super) fn judge(case: &Case, failure: Failure) -> Judgement {
+    let _ = failure;
+    unforeseen(case)
+}

@@ -1,0 +1,3 @@
+//! Evidence to findings; pure.
+
+pub mod judge;

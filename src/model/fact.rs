@@ -1,0 +1,108 @@
+//! The published list of facts: what probes may record and judges may read, by protocol.
+
+macro_rules! facts {
+    ($($variant:ident = $word:literal : $about:literal),+ $(,)?) => {
+        /// A named value that a probe publishes.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+        pub enum Fact { $(#[doc = $about] $variant,)+ }
+
+        impl Fact {
+            pub const ALL: &'static [Fact] = &[$(Fact::$variant,)+];
+
+            /// The name in the record.
+            #[must_use]
+            pub fn word(self) -> &'static str {
+                match self { $(Fact::$variant => $word,)+ }
+            }
+
+            /// What it says, with its unit.
+            #[must_use]
+            pub fn about(self) -> &'static str {
+                match self { $(Fact::$variant => $about,)+ }
+            }
+        }
+    };
+}
+
+facts! {
+    Address = "address": "the address that answered (ip:port)",
+    LocalAddress = "local-address": "the address on this machine that was used (ip:port)",
+    SentBytes = "sent-bytes": "bytes sent on the connection, as the transport saw them",
+    ReceivedBytes = "received-bytes": "bytes received on the connection, as the transport saw them",
+    FirstByteMs = "first-byte-ms": "milliseconds from the request to the first byte of the answer",
+    TotalMs = "total-ms": "milliseconds from the request to the last byte of the answer",
+    SystemAddresses = "system-addresses": "addresses that the operating system resolves the name to",
+    DnsAddresses = "dns-addresses": "addresses that the name servers give for the name",
+    DnsFailure = "dns-failure": "why the name servers gave no address, where the system's resolver did",
+    Banner = "banner": "the first bytes that came back, made printable",
+    Token = "token": "the token that this probe carried",
+    Echoed = "echoed": "whether the far side repeated this probe's token, as only a responder does",
+    MissingFeature = "missing-feature": "the cargo feature that this build lacks",
+    Detail = "detail": "what a library said of a failure, for people",
+
+    Proxy = "proxy": "the proxy that was used (host:port)",
+    ProxyStatus = "proxy-status": "the status with which the proxy answered",
+    ProxySchemes = "proxy-schemes": "authentication schemes that the proxy offers",
+    ProxyAuth = "proxy-auth": "the authentication scheme used towards the proxy",
+    ProxySource = "proxy-source": "where the proxy setting came from: profile or environment",
+    Via = "via": "the Via header of an answer",
+
+    TlsVersion = "tls-version": "the protocol version agreed",
+    TlsCipher = "tls-cipher": "the cipher suite agreed",
+    TlsChain = "tls-chain": "the certificates presented, leaf first: subject, issuer, names, validity, fingerprint",
+    TlsFault = "tls-fault": "the certificate at fault (0 is the leaf) and what is wrong with it",
+    TlsPlatform = "tls-platform": "what this platform's own TLS library and trust store said: trusted, or why not",
+    TlsAlert = "tls-alert": "the alert with which the far side ended the handshake",
+    TlsFingerprint = "tls-fingerprint": "SHA-256 of the leaf certificate, in hexadecimal",
+    TlsDaysLeft = "tls-days-left": "days until the leaf certificate expires; negative after that",
+
+    Status = "status": "the HTTP status",
+    StatusExpected = "status-expected": "whether the status is one that the check accepts",
+    Location = "location": "where a redirect points to",
+    Server = "server": "the Server header",
+    BodyBytes = "body-bytes": "bytes of the answer's body",
+    RequestBodyBytes = "request-body-bytes": "bytes of the request's body that were sent",
+    RequestBodyWanted = "request-body-wanted": "bytes of the request's body that were to be sent",
+    BodyMatches = "body-matches": "whether the body is what the check expects",
+    UpgradeAnswer = "upgrade-answer": "whether the answer carried Upgrade and Connection headers",
+    AcceptKey = "accept-key": "right, wrong or missing: the Sec-WebSocket-Accept of the answer",
+    Pong = "pong": "whether a ping was answered",
+    HeldMs = "held-ms": "how long the connection stayed idle and then still worked, in milliseconds",
+    DiedAfterMs = "died-after-ms": "when an idle connection was found dead, in milliseconds",
+    Pushed = "pushed": "whether data sent by the far side after the idle time arrived",
+
+    Encryption = "encryption": "SQL Server's encryption answer: off, on, not-supported, required or strict",
+    Version = "version": "the version that the service names",
+    Instance = "instance": "the SQL Server instance asked for",
+    InstanceMatches = "instance-matches": "whether the port belongs to the instance asked for",
+    Instances = "instances": "the instances that SQL Browser lists",
+    InstancePort = "instance-port": "the TCP port of the instance",
+    LoginError = "login-error": "SQL Server's error number at login",
+    LoggedIn = "logged-in": "whether the login was accepted",
+    QueryAnswered = "query-answered": "whether a query was answered",
+
+    Dialect = "dialect": "the SMB dialect agreed",
+    Signing = "signing": "enabled or required",
+    SmbEncryption = "smb-encryption": "whether encryption is offered, and the cipher",
+    ServerGuid = "server-guid": "the SMB server's GUID",
+    NtStatus = "nt-status": "the NT status that ended the conversation, in hexadecimal",
+    Stage = "stage": "how far it came: negotiate, session, tree or list",
+    Share = "share": "the share that was asked for",
+    Entries = "entries": "entries in the root of the share",
+    Anonymous = "anonymous": "whether the session was anonymous",
+
+    TransferPort = "transfer-port": "the port that the TFTP server answers from",
+    TftpError = "tftp-error": "the TFTP error code",
+    TftpMessage = "tftp-message": "the TFTP error message",
+    Options = "options": "the TFTP options that the server accepted",
+    FileBytes = "file-bytes": "the file's size in bytes",
+    FileRead = "file-read": "bytes of the file that were read",
+    Rate = "rate": "bytes per second of the transfer",
+    Resends = "resends": "how often a datagram had to be sent again",
+}
+
+impl std::fmt::Display for Fact {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.pad(self.word())
+    }
+}

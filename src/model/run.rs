@@ -1,0 +1,167 @@
+//! The run record: the only thing that reports, merge, diff and bundle read.
+//!
+//! Names are stable; additions are allowed, renames break readers; [`SCHEMA`] counts up.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::code::Code;
+use super::evidence::{Facts, Icmp, Step};
+use super::finding::{Confidence, Lost, Remedy, Status};
+use super::flow::{Carries, Role, Transport};
+
+/// The version of the record's shape.
+pub const SCHEMA: u32 = 1;
+
+/// The saved record of one run.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Run {
+    pub schema: u32,
+    pub tool: Tool,
+    pub run: RunInfo,
+    pub status: Status,
+    pub outcomes: Vec<Outcome>,
+    pub tasks: Vec<TaskVerdict>,
+    pub findings: Vec<Finding>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Tool {
+    pub name: String,
+    pub version: String,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct RunInfo {
+    pub id: String,
+    /// RFC 3339, UTC, to the second.
+    pub started: String,
+    pub elapsed_ms: u64,
+    pub profile: String,
+    pub side: Vec<Role>,
+    /// The name of the machine that ran.
+    pub host: String,
+    pub peer: Option<Peer>,
+    /// Why the run ended early, where it did.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub cut_short: Option<CutShort>,
+}
+
+/// What ended a run before every check had ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum CutShort {
+    Deadline,
+    Interrupted,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Peer {
+    pub side: Vec<Role>,
+    pub address: String,
+}
+
+/// The verdict on one flow towards one endpoint, with its evidence.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Outcome {
+    pub check: String,
+    #[serde(default)]
+    pub title: String,
+    pub task: String,
+    /// 1 is the documented first choice for the task.
+    #[serde(default = "first")]
+    pub rank: u8,
+    /// The role that opens the flow.
+    pub from: Role,
+    pub to: Role,
+    pub carries: Option<Carries>,
+    /// The role that this machine played when it tested the flow; absent where it was not tested.
+    pub tested_from: Option<Role>,
+    /// The endpoint's name in the profile.
+    #[serde(default)]
+    pub endpoint: String,
+    /// `host:port`; absent where the profile names no host.
+    pub target: Option<String>,
+    pub transport: Transport,
+    pub port: Option<u16>,
+    pub status: Status,
+    pub code: Code,
+    pub lost: Option<Lost>,
+    pub confidence: Confidence,
+    pub sentence: String,
+    pub remedy: Option<Remedy>,
+    pub path: PathEvidence,
+    pub steps: Vec<Step>,
+    pub facts: Facts,
+    pub receipts: Vec<Receipt>,
+    pub attempts: u32,
+    /// Where the flow is documented.
+    #[serde(default)]
+    pub source: String,
+}
+
+fn first() -> u8 {
+    1
+}
+
+/// What is known of the way to the target.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+pub struct PathEvidence {
+    pub last_hop: Option<Hop>,
+    pub rejected_by: Option<Icmp>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Hop {
+    pub ttl: u8,
+    pub address: std::net::IpAddr,
+}
+
+/// What the far side saw of a probe.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Receipt {
+    /// The protocol's word, as in profiles.
+    pub protocol: String,
+    /// The token that arrived, where the protocol carries one.
+    pub token: Option<String>,
+    /// The source address and port after any NAT.
+    pub source: String,
+    /// The address and port on which it arrived.
+    pub arrived_at: String,
+    /// Bytes received and bytes sent back.
+    pub received_bytes: u64,
+    pub sent_bytes: u64,
+    /// Milliseconds from the start of the responder's run.
+    pub at_ms: u64,
+    /// What arrived, in one line: a request line, a file name, an instance name.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub asked: Option<String>,
+    /// SHA-256 of the certificate that the responder presented.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub presented: Option<String>,
+    /// Headers as received, where the protocol has them.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub headers: Vec<(String, String)>,
+}
+
+/// What the checks that serve one task say together.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct TaskVerdict {
+    pub task: String,
+    pub status: Status,
+    /// The check that serves the task.
+    pub served_by: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub code: Option<Code>,
+    pub sentence: String,
+}
+
+/// One cause, with every outcome that it explains.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Finding {
+    pub code: Code,
+    /// Ids of the checks that it explains.
+    pub outcomes: Vec<String>,
+    pub sentence: String,
+    pub remedy: Option<Remedy>,
+}

@@ -1,0 +1,59 @@
+//! Opening TCP connections, with the ICMP message behind a failure where the system tells.
+
+use std::io;
+use std::net::{IpAddr, SocketAddr};
+
+use socket2::{Domain, Protocol, Socket, Type};
+use tokio::net::{TcpSocket, TcpStream};
+
+use super::Stopped;
+use super::count::Counted;
+use super::trace::Trace;
+use crate::model::evidence::StepKind;
+use crate::model::fact::Fact;
+use crate::sys;
+
+/// A TCP connection whose bytes are counted into the trace.
+pub type Connection = Counted<TcpStream>;
+
+/// Connects to one address; one step.
+///
+/// # Errors
+/// [`Stopped`] where the connection can't be opened; the step holds the failure and any ICMP message.
+pub async fn connect(address: SocketAddr, source: Option<IpAddr>, trace: &Trace) -> Result<Connection, Stopped> {
+    let step = trace.begin(StepKind::Connect, Some(address.to_string()));
+    let (socket, watch) = match prepare(address, source) {
+        Ok(pair) => pair,
+        Err(error) => return Err(step.fail_io(&error)),
+    };
+    match socket.connect(address).await {
+        Ok(stream) => {
+            step.pass();
+            Ok(opened(stream, trace))
+        }
+        Err(error) => Err(step.fail_icmp(&error, sys::take_icmp(&watch))),
+    }
+}
+
+/// The socket to connect with, and a second handle on it for reading its error queue afterwards.
+fn prepare(address: SocketAddr, source: Option<IpAddr>) -> io::Result<(TcpSocket, Socket)> {
+    let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
+    socket.set_nonblocking(true)?;
+    if let Some(source) = source.filter(|source| source.is_ipv4() == address.is_ipv4()) {
+        socket.bind(&SocketAddr::new(source, 0).into())?;
+    }
+    sys::watch_icmp(&socket);
+    let watch = socket.try_clone()?;
+    Ok((TcpSocket::from_std_stream(socket.into()), watch))
+}
+
+fn opened(stream: TcpStream, trace: &Trace) -> Connection {
+    // Without it small questions wait for acknowledgements and the timings lie; a socket that can't is still usable.
+    let _ = stream.set_nodelay(true);
+    if let Ok(local) = stream.local_addr() {
+        trace.fact(Fact::LocalAddress, local.to_string());
+    }
+    let counted = Counted::new(stream);
+    trace.count(counted.counter());
+    counted
+}

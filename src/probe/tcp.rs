@@ -1,0 +1,20 @@
+//! The asking half of plain TCP connections.
+
+use std::net::SocketAddr;
+
+use crate::model::ask::Ask;
+use crate::model::probe::Tcp;
+use crate::net::trace::Trace;
+use crate::net::{Net, Stopped, tcp};
+
+pub(super) async fn run(
+    settings: &Tcp,
+    ask: &Ask,
+    address: SocketAddr,
+    net: &Net,
+    trace: &Trace,
+) -> Result<(), Stopped> {
+    let _ = (settings, net);
+    tcp::connect(address, ask.source, trace).await?;
+    Ok(())
+}

@@ -1,0 +1,56 @@
+//! Linux: ICMP behind failures from the socket's error queue (`IP_RECVERR`, ip(7)), without privileges.
+
+use std::io::IoSliceMut;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::os::fd::{AsFd, AsRawFd};
+
+use nix::sys::socket::{ControlMessageOwned, MsgFlags, SockaddrStorage, recvmsg, setsockopt, sockopt};
+
+use crate::model::evidence::{Failure, Icmp};
+
+/// Asks the kernel to keep ICMP errors for this socket, of the family that it is of.
+pub fn watch_icmp(socket: &impl AsFd) {
+    // A kernel that can't is a kernel that tells less: no error.
+    let _ = setsockopt(socket, sockopt::Ipv4RecvErr, &true);
+    let _ = setsockopt(socket, sockopt::Ipv6RecvErr, &true);
+}
+
+/// The ICMP error that the kernel keeps for this socket, if any.
+#[must_use]
+pub fn take_icmp(socket: &impl AsFd) -> Option<Icmp> {
+    let mut payload = [0u8; 256];
+    let mut slices = [IoSliceMut::new(&mut payload)];
+    let mut control = nix::cmsg_space!(libc::sock_extended_err, libc::sockaddr_in6);
+    let flags = MsgFlags::MSG_ERRQUEUE | MsgFlags::MSG_DONTWAIT;
+    let descriptor = socket.as_fd().as_raw_fd();
+    let message = recvmsg::<SockaddrStorage>(descriptor, &mut slices, Some(&mut control), flags).ok()?;
+    message.cmsgs().ok()?.find_map(|entry| match entry {
+        ControlMessageOwned::Ipv4RecvErr(error, sender) if error.ee_origin == libc::SO_EE_ORIGIN_ICMP => {
+            let from = sender.map(|s| IpAddr::V4(Ipv4Addr::from(u32::from_be(s.sin_addr.s_addr))));
+            Some(Icmp { kind: error.ee_type, code: error.ee_code, from, v6: false })
+        }
+        ControlMessageOwned::Ipv6RecvErr(error, sender) if error.ee_origin == libc::SO_EE_ORIGIN_ICMP6 => {
+            let from = sender.map(|s| IpAddr::V6(Ipv6Addr::from(s.sin6_addr.s6_addr)));
+            Some(Icmp { kind: error.ee_type, code: error.ee_code, from, v6: true })
+        }
+        _ => None,
+    })
+}
+
+/// OS codes for which `ErrorKind` has no word of its own (see errno(3) and the kernel's `icmp_err_convert`).
+#[must_use]
+pub fn failure_of_os_code(code: i32) -> Option<Failure> {
+    match code {
+        libc::ENOPROTOOPT | libc::EPROTO | libc::EOPNOTSUPP | libc::EMSGSIZE => Some(Failure::Rejected),
+        libc::EHOSTDOWN | libc::EHOSTUNREACH => Some(Failure::HostUnreachable),
+        // EINVAL is what connect(2) answers on a `blackhole` route.
+        libc::ENONET | libc::EINVAL => Some(Failure::NetworkUnreachable),
+        _ => None,
+    }
+}
+
+/// The name of this machine.
+#[must_use]
+pub fn host_name() -> String {
+    nix::unistd::gethostname().ok().and_then(|name| name.into_string().ok()).unwrap_or_else(|| "localhost".to_owned())
+}

@@ -1,0 +1,64 @@
+//! Windows: ICMP behind failed connects from `TCP_ICMP_ERROR_INFO` (Windows 10 2004 and newer).
+#![expect(unsafe_code, reason = "Winsock options have no safe wrapper")]
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::os::windows::io::{AsRawSocket, AsSocket};
+
+use windows_sys::Win32::Networking::WinSock::{
+    AF_INET, AF_INET6, ICMP_ERROR_INFO, IPPROTO_TCP, SOCKET, TCP_FAIL_CONNECT_ON_ICMP_ERROR, TCP_ICMP_ERROR_INFO,
+    WSAEACCES, WSAEHOSTDOWN, WSAENETDOWN, getsockopt, setsockopt,
+};
+
+use crate::model::evidence::{Failure, Icmp};
+
+fn raw(socket: &impl AsSocket) -> SOCKET {
+    socket.as_socket().as_raw_socket() as SOCKET
+}
+
+/// Asks the system to fail a connect on an ICMP error and to keep that error.
+pub fn watch_icmp(socket: &impl AsSocket) {
+    let on: u32 = 1;
+    // SAFETY: the option takes a DWORD, which `on` is for the whole call. An older system refuses it: no error.
+    unsafe {
+        setsockopt(raw(socket), IPPROTO_TCP, TCP_FAIL_CONNECT_ON_ICMP_ERROR, (&raw const on).cast(), 4);
+    }
+}
+
+/// The ICMP error behind a failed connect, if the system kept one.
+#[must_use]
+pub fn take_icmp(socket: &impl AsSocket) -> Option<Icmp> {
+    let mut info = ICMP_ERROR_INFO::default();
+    let mut size = i32::try_from(size_of::<ICMP_ERROR_INFO>()).ok()?;
+    // SAFETY: `info` is as long as `size` says and is plain data.
+    let result =
+        unsafe { getsockopt(raw(socket), IPPROTO_TCP, TCP_ICMP_ERROR_INFO, (&raw mut info).cast(), &raw mut size) };
+    if result != 0 {
+        return None;
+    }
+    // SAFETY: `si_family` overlays the first field of both variants, which says which one is there.
+    let (from, v6) = unsafe {
+        match info.srcaddress.si_family {
+            AF_INET => (IpAddr::V4(Ipv4Addr::from(u32::from_be(info.srcaddress.Ipv4.sin_addr.S_un.S_addr))), false),
+            AF_INET6 => (IpAddr::V6(Ipv6Addr::from(info.srcaddress.Ipv6.sin6_addr.u.Byte)), true),
+            _ => return None,
+        }
+    };
+    Some(Icmp { kind: info.r#type, code: info.code, from: Some(from), v6 })
+}
+
+/// OS codes for which `ErrorKind` has no word of its own.
+#[must_use]
+pub fn failure_of_os_code(code: i32) -> Option<Failure> {
+    match code {
+        WSAEACCES => Some(Failure::Denied),
+        WSAEHOSTDOWN => Some(Failure::HostUnreachable),
+        WSAENETDOWN => Some(Failure::NetworkUnreachable),
+        _ => None,
+    }
+}
+
+/// The name of this machine.
+#[must_use]
+pub fn host_name() -> String {
+    std::env::var("COMPUTERNAME").unwrap_or_else(|_| "localhost".to_owned())
+}

@@ -1,0 +1,6 @@
+//! Bytes to structs and back, for the binary protocols: no I/O, no async, fuzzed.
+
+pub mod smb;
+pub mod sql_browser;
+pub mod tds;
+pub mod tftp;

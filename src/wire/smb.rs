@@ -1,0 +1,1 @@
+//! SMB2 NEGOTIATE and friends (MS-SMB2 2.2).

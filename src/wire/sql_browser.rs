@@ -1,0 +1,1 @@
+//! SQL Server Browser messages (MC-SQLR 2.2).

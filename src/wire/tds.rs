@@ -1,0 +1,1 @@
+//! TDS packets and PRELOGIN (MS-TDS 2.2).

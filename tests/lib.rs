@@ -1,0 +1,16 @@
+//! The one test binary: a file per protocol against real servers and hostile peers, then profiles, reports and the program.
+
+mod support;
+
+mod http;
+mod profiles;
+mod proxy;
+mod reports;
+mod resolve;
+mod smb;
+mod sql;
+mod sql_browser;
+mod tcp;
+mod tftp;
+mod tls;
+mod websocket;
