@@ -14,8 +14,10 @@
 //! - [`model`] the words: plain data
 
 pub mod diagnose;
+pub mod engine;
 pub mod model;
 pub mod net;
+pub mod plan;
 pub mod probe;
 pub mod profile;
 pub mod responder;

@@ -160,3 +160,19 @@ pub struct Traffic {
     pub http_proxy: u64,
     pub https_proxy: u64,
 }
+
+impl Endpoint {
+    pub fn has(&self, key: &str) -> bool {
+        let _ = key;
+        todo!()
+    }
+    pub fn port(&self, key: &str) -> Option<u16> {
+        self.ports.iter().find(|(name, _)| name == key).map(|(_, port)| *port)
+    }
+}
+impl Condition {
+    pub fn holds(&self, endpoint: &Endpoint) -> bool {
+        let _ = endpoint;
+        todo!()
+    }
+}

@@ -4,7 +4,10 @@ use super::datagram::Letter;
 
 /// What this responder answers as.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Service {}
+pub struct Service {
+    pub server: String,
+    pub instances: Vec<(String, u16)>,
+}
 
 pub(super) async fn answer(service: Service, letter: Letter) {
     let _ = (service, letter);
