@@ -36,8 +36,9 @@ fn add(answers: &mut Vec<PlannedAnswer>, profile: &Profile, check: &Check, endpo
         role: check.to.clone(),
         endpoint: endpoint.name.clone(),
         service: service(profile, &check.probe, endpoint),
-        port_key: key,
         port,
+        announced: check.port.found_by.is_some() && !endpoint.has(&key),
+        port_key: key,
         checks: vec![check.id.clone()],
     });
 }

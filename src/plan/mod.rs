@@ -57,6 +57,8 @@ pub struct PlannedAnswer {
     /// The key of the endpoint that holds the port (`port`, `browser-port`).
     pub port_key: String,
     pub port: u16,
+    /// Another check tells the other side the port (SQL Browser), so any port will do.
+    pub announced: bool,
     pub checks: Vec<String>,
 }
 

@@ -79,8 +79,8 @@ impl View<'_> {
     }
 
     fn source(&self) -> Option<std::net::IpAddr> {
-        let from = self.profile.endpoints.iter().filter(|endpoint| endpoint.role == self.check.from.as_str());
-        from.filter_map(|endpoint| endpoint.source).next()
+        let mut from = self.profile.endpoints.iter().filter(|endpoint| endpoint.role == self.check.from.as_str());
+        from.find_map(|endpoint| endpoint.source)
     }
 
     fn flow(&self) -> Flow {
@@ -169,14 +169,14 @@ fn filled_in(probe: &Probe, endpoint: &Endpoint) -> Probe {
             sql.encryption = sql.encryption.or(endpoint.encryption);
             sql.instance = sql.instance.take().or_else(|| endpoint.instance.clone());
             sql.database = sql.database.take().or_else(|| endpoint.database.clone());
-            sql.account = endpoint.account.clone();
+            sql.account.clone_from(&endpoint.account);
         }
         Probe::SqlBrowser(browser) => {
             browser.instance = browser.instance.take().or_else(|| endpoint.instance.clone());
         }
         Probe::Smb(smb) => {
             smb.share = smb.share.take().or_else(|| endpoint.share.clone());
-            smb.account = endpoint.account.clone();
+            smb.account.clone_from(&endpoint.account);
         }
         Probe::Tftp(tftp) => tftp.file = tftp.file.take().or_else(|| endpoint.file.clone()),
     }
