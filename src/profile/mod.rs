@@ -2,6 +2,11 @@
 //!
 //! `syntax` is exactly what the YAML may say; `validate` turns it into the types here; `catalog` finds the files.
 
+pub mod catalog;
+pub mod load;
+pub mod problem;
+pub mod schema;
+
 use std::net::IpAddr;
 
 use crate::model::ask::{ProxyAuth, TlsExpectation};
