@@ -99,6 +99,7 @@ facts! {
     FileRead = "file-read": "bytes of the file that were read",
     Rate = "rate": "bytes per second of the transfer",
     Resends = "resends": "how often a datagram had to be sent again",
+    Repeats = "repeats": "how often the TFTP server repeated a packet that had arrived already",
 }
 
 impl std::fmt::Display for Fact {
