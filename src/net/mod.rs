@@ -6,6 +6,7 @@ pub mod failure;
 pub mod proxy;
 pub mod resolve;
 pub mod tcp;
+pub mod tds;
 pub mod tls;
 pub mod trace;
 pub mod udp;

@@ -140,6 +140,20 @@ impl Trace {
         });
     }
 
+    /// Adds the steps, facts and byte counts of another recording that went on at the same time; its facts win.
+    pub fn adopt(&self, other: &Trace) {
+        let (steps, facts, counters) = other.with(|inner| {
+            let entries = inner.steps.iter().map(|entry| (entry.step.clone(), entry.begun, entry.open));
+            (entries.collect::<Vec<_>>(), inner.evidence.facts.clone(), inner.counters.clone())
+        });
+        self.with(|inner| {
+            let closed = inner.closed;
+            inner.steps.extend(steps.into_iter().map(|(step, begun, open)| Entry { step, begun, open: open && !closed }));
+            inner.evidence.facts.extend(facts);
+            inner.counters.extend(counters);
+        });
+    }
+
     fn with<T>(&self, work: impl FnOnce(&mut Inner) -> T) -> T {
         work(&mut self.inner.lock().unwrap_or_else(PoisonError::into_inner))
     }

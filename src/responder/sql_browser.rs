@@ -1,14 +1,49 @@
-//! The answering half of SQL Server Browser (MC-SQLR).
+//! The answering half of SQL Server Browser (MC-SQLR): the ports of the instances that this responder was told of.
+//!
+//! As with the real one, a name that is not there gets no answer. The protocol's answers are longer than its questions;
+//! they only go to peers, and stay as short as the protocol allows.
 
 use super::datagram::Letter;
+use crate::model::probe::Protocol;
+use crate::wire::sql_browser::{Instance, Question, encode};
 
 /// What this responder answers as.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Service {
+    /// The host's name as the answers give it.
     pub server: String,
+    /// Instances with their TCP ports.
     pub instances: Vec<(String, u16)>,
 }
 
+/// What the answers give as every instance's version.
+const VERSION: &str = "16.0.1000.0";
+
 pub(super) async fn answer(service: Service, letter: Letter) {
-    let _ = (service, letter);
+    let Letter { bytes, from, at, socket, shared } = letter;
+    let mut receipt = shared.receipts.draft(Protocol::SqlBrowser, from, at);
+    receipt.received_bytes = bytes.len() as u64;
+    let question = Question::decode(&bytes);
+    receipt.asked = Some(match &question {
+        Some(Question::Everybody | Question::All) => "all instances".to_owned(),
+        Some(Question::Instance(name)) => format!("instance {}", name.escape_debug()),
+        None => "something else".to_owned(),
+    });
+    let found = question.map(|question| service.found(&question)).unwrap_or_default();
+    if !found.is_empty() {
+        let sent = socket.send_to(&encode(&found), from).await;
+        receipt.sent_bytes = sent.unwrap_or_default() as u64;
+    }
+    shared.receipts.keep(receipt);
+}
+
+impl Service {
+    fn found(&self, question: &Question) -> Vec<Instance> {
+        let asked = |name: &str| match question {
+            Question::Everybody | Question::All => true,
+            Question::Instance(asked) => asked.eq_ignore_ascii_case(name),
+        };
+        let described = |(name, port): &(String, u16)| Instance::on_port(&self.server, name, VERSION, *port);
+        self.instances.iter().filter(|(name, _)| asked(name)).map(described).collect()
+    }
 }

@@ -1,8 +1,305 @@
-//! What the evidence of SQL Server (MS-TDS) means, once the connection, proxy and TLS stages are passed.
+//! What the evidence of SQL Server (MS-TDS) means, once the connection and proxy stages are passed.
+//!
+//! An answered PRELOGIN proves the path and who is there; what comes after it (TLS, login, query) is the server's affair
+//! or the profile's. So the TLS stage is judged here where PRELOGIN was answered.
 
-use super::Case;
-use crate::model::finding::Judgement;
+use super::{Case, reach, tls, unforeseen};
+use crate::model::ask::host_port;
+use crate::model::code::Code;
+use crate::model::evidence::{Failure, StepKind};
+use crate::model::fact::Fact;
+use crate::model::finding::Confidence::{Likely, Proven};
+use crate::model::finding::{Judgement, Who};
+use crate::model::probe::{Probe, Sql, SqlEncryption};
 
 pub(super) fn judge(case: &Case) -> Judgement {
-    Judgement::pass(format!("{} answered", case.ask.target()))
+    let Probe::Sql(settings) = &case.ask.probe else { return unforeseen(case) };
+    if answered(case)
+        && let Some(judgement) = another_server(case).or_else(|| other_encryption(case, settings))
+    {
+        return judgement;
+    }
+    let Some((kind, failure)) = case.evidence.stopped_at().and_then(|step| Some((step.kind, step.error?))) else {
+        return if answered(case) { works(case, settings) } else { unforeseen(case) };
+    };
+    match (answered(case), kind, failure) {
+        (true, StepKind::Tls, Failure::TlsVersion) => old_tls(case),
+        (_, StepKind::Tls, _) => tls::judge(case, failure),
+        (true, _, _) => after_prelogin(case, failure),
+        (false, _, _) => no_prelogin(case, kind, failure),
+    }
+}
+
+/// Whether this judge has a better word than the TLS judge for a conversation that stopped in TLS.
+pub(super) fn judges_tls(case: &Case) -> bool {
+    matches!(case.ask.probe, Probe::Sql(_)) && answered(case)
+}
+
+/// What a failed connect means where SQL Browser gave the port: the browser is reachable, its instance is not.
+/// `None` where the port came from the profile, or the failure is not the network's.
+#[allow(dead_code, reason = "asked by the judge of connects")]
+pub(super) fn instance_port_blocked(case: &Case, failure: Failure) -> Option<Judgement> {
+    let Probe::Sql(settings) = &case.ask.probe else { return None };
+    case.evidence.number(Fact::InstancePort)?;
+    let how = match failure {
+        Failure::TimedOut => "nothing answers there: a firewall drops it",
+        Failure::Refused => "that port refuses: a firewall rejects it, or the instance has moved to another port since",
+        Failure::Rejected | Failure::HostUnreachable | Failure::NetworkUnreachable => "the network rejects it",
+        _ => return None,
+    };
+    let instance = settings.instance.as_deref().unwrap_or("of the profile");
+    let sentence = format!("SQL Browser says that instance {instance} listens on {}, but {how}.", case.target());
+    let text = format!(
+        "{} Port {} is the instance's own, which may change at its next start: give the instance a fixed port first (SQL Server \
+         Configuration Manager, TCP/IP, IPAll), then allow that one. A rule for 1433 alone does not cover a named instance.",
+        case.rule(),
+        case.ask.port
+    );
+    Some(Judgement::fail(Code::SqlInstancePortBlocked, Likely, sentence).remedy(Who::Network, text))
+}
+
+/// Whether a PRELOGIN was answered, on whichever connection.
+fn answered(case: &Case) -> bool {
+    case.evidence.fact(Fact::Encryption).is_some()
+}
+
+/// Who answered, as people know it.
+fn who(case: &Case) -> String {
+    let version = case.evidence.text(Fact::Version).unwrap_or("?");
+    if case.evidence.holds(Fact::Echoed) {
+        return format!("a bothways responder (in the place of SQL Server {version})");
+    }
+    match year(version) {
+        Some(year) => format!("SQL Server {year} ({version})"),
+        None => format!("SQL Server {version}"),
+    }
+}
+
+fn year(version: &str) -> Option<&'static str> {
+    let mut parts = version.split('.');
+    Some(match (parts.next()?, parts.next()?) {
+        ("8", _) => "2000",
+        ("9", _) => "2005",
+        ("10", "50") => "2008 R2",
+        ("10", _) => "2008",
+        ("11", _) => "2012",
+        ("12", _) => "2014",
+        ("13", _) => "2016",
+        ("14", _) => "2017",
+        ("15", _) => "2019",
+        ("16", _) => "2022",
+        ("17", _) => "2025",
+        _ => return None,
+    })
+}
+
+fn another_server(case: &Case) -> Option<Judgement> {
+    let matches = case.evidence.fact(Fact::InstanceMatches)?.as_bool()?;
+    let instance = case.evidence.text(Fact::Instance)?;
+    (!matches).then(|| {
+        let sentence =
+            format!("{} is {}, but not the instance {instance}: that port belongs to another one.", case.target(), who(case));
+        let text = format!(
+            "Correct the endpoint's `port` or `instance`: the port of {instance} is shown by SQL Server Configuration Manager on {}, \
+             and by SQL Browser.",
+            case.ask.host
+        );
+        Judgement::fail(Code::SqlInstanceUnknown, Proven, sentence).remedy(Who::Profile, text)
+    })
+}
+
+/// What the profile demands and the server does not give.
+fn other_encryption(case: &Case, settings: &Sql) -> Option<Judgement> {
+    let offered = case.evidence.text(Fact::Encryption)?;
+    let (wanted, met) = match settings.encryption.unwrap_or_default() {
+        SqlEncryption::Any => return None,
+        SqlEncryption::Required => ("encryption", matches!(offered, "on" | "required" | "strict")),
+        SqlEncryption::Strict => ("strict encryption (TDS 8.0, TLS first)", offered == "strict"),
+    };
+    (!met).then(|| {
+        let says = match offered {
+            "off" => "answers that it would encrypt only the login",
+            "not-supported" => "answers that it has no encryption",
+            _ => "only speaks TDS 7, with TLS inside",
+        };
+        let sentence = format!(
+            "The way to {} is open, but {} there {says}, and the profile wants {wanted}.",
+            case.target(),
+            who(case)
+        );
+        let text = "Set up a certificate and Force Encryption (or Force Strict Encryption) for the instance in SQL Server Configuration \
+                    Manager, or lower `encryption` in the profile.";
+        Judgement::fail(Code::SqlEncryptionMismatch, Proven, sentence).remedy(Who::Product, text)
+    })
+}
+
+/// Nothing failed.
+fn works(case: &Case, settings: &Sql) -> Judgement {
+    let (target, who) = (case.target(), who(case));
+    let encryption = case.evidence.text(Fact::Encryption).unwrap_or_default();
+    if case.evidence.holds(Fact::QueryAnswered) {
+        return strict_only(case, settings, &format!("{who} on {target} took the login and answered the query"))
+            .unwrap_or_else(|| Judgement::pass(format!("{who} on {target} took the login and answered the query.")));
+    }
+    if let Some(account) = &settings.account {
+        return not_logged_in(case, account.domain.is_some());
+    }
+    let encrypted = match encryption {
+        "off" => "encrypts the login only",
+        "not-supported" => "has no encryption",
+        "required" => "insists on encryption",
+        "strict" => "speaks TDS 8.0 (TLS first)",
+        _ => "encrypts",
+    };
+    let instance = match (case.evidence.text(Fact::Instance), case.evidence.holds(Fact::InstanceMatches)) {
+        (Some(instance), true) => format!(" as instance {instance}"),
+        _ => String::new(),
+    };
+    let sentence = format!("{target} answered a PRELOGIN as {who}{instance}, and {encrypted}");
+    strict_only(case, settings, &sentence).unwrap_or_else(|| Judgement::pass(sentence + "."))
+}
+
+/// A server that only takes TLS first, where the profile does not say that the product is set for it.
+fn strict_only(case: &Case, settings: &Sql, what: &str) -> Option<Judgement> {
+    let strict = case.evidence.text(Fact::Encryption) == Some("strict");
+    (strict && settings.encryption.unwrap_or_default() != SqlEncryption::Strict).then(|| {
+        let sentence = format!("{what}, but it takes no PRELOGIN in the clear: clients must use Encrypt=Strict.");
+        let text = "Set Encrypt=Strict in the product's connection string, with a certificate that the client trusts; where the product can't, \
+                    turn off Force Strict Encryption for the instance. Then say `encryption: strict` in the profile.";
+        Judgement::warn(Code::SqlStrictOnly, Proven, sentence).remedy(Who::Product, text)
+    })
+}
+
+/// An account is there, and still no login was tried.
+fn not_logged_in(case: &Case, windows: bool) -> Judgement {
+    let (target, who) = (case.target(), who(case));
+    if windows {
+        let sentence = format!(
+            "{target} answered a PRELOGIN as {who}; the login was not tried, because the profile gives a Windows account, which can't be used from here."
+        );
+        return Judgement::warn(Code::NeedsCredentials, Proven, sentence)
+            .remedy(Who::Profile, "Give the endpoint a SQL Server login (a `user` without a `domain`), or none to check the way alone.");
+    }
+    let sentence = format!(
+        "{target} answered a PRELOGIN as {who}; the login was not tried, because the server has no encryption and the password would travel readable."
+    );
+    Judgement::warn(Code::SqlEncryptionMismatch, Proven, sentence)
+        .remedy(Who::Product, "Set up encryption for the instance in SQL Server Configuration Manager.")
+}
+
+/// PRELOGIN was answered, and TLS offers nothing that is spoken today.
+fn old_tls(case: &Case) -> Judgement {
+    let sentence = format!(
+        "{} answered a PRELOGIN as {}: the way is open. But it offers no TLS version from 1.2 on, and current clients refuse older ones.",
+        case.target(),
+        who(case)
+    );
+    Judgement::warn(Code::TlsVersion, Proven, sentence)
+        .remedy(Who::Product, "Update SQL Server to a version with TLS 1.2, and turn TLS 1.2 on in Windows (SChannel) on its host.")
+}
+
+/// PRELOGIN was answered, and the login or the query failed.
+fn after_prelogin(case: &Case, failure: Failure) -> Judgement {
+    let (target, who) = (case.target(), who(case));
+    let number = case.evidence.number(Fact::LoginError);
+    let detail = case.evidence.text(Fact::Detail).unwrap_or("no reason was given");
+    match (failure, number, case.evidence.holds(Fact::LoggedIn)) {
+        (Failure::Unexpected, Some(number), _) => login_failed(case, number),
+        (Failure::Unexpected, None, true) => Judgement::fail(
+            Code::SqlLoginFailed,
+            Proven,
+            format!("{who} on {target} took the login but refused the query: {detail}. The network is fine."),
+        )
+        .remedy(Who::Product, "Give the login the right to run the query in that database, or correct `query` and `database` in the profile."),
+        (Failure::Unexpected, None, false) => Judgement::unknown(
+            Code::SqlLoginFailed,
+            format!(
+                "{target} answered a PRELOGIN as {who}, but the login could not be carried through from here: {detail}. A login with the product's \
+                 own client would decide it."
+            ),
+        ),
+        (Failure::TimedOut, ..) => Judgement::fail(
+            Code::Silent,
+            Likely,
+            format!("{target} answered a PRELOGIN as {who}, but then left the login unanswered."),
+        )
+        .remedy(Who::TargetHost, "Look at SQL Server's error log at that time; where it shows no login, let the network team look for lost large packets."),
+        (Failure::Closed | Failure::Reset, ..) => Judgement::fail(
+            if failure == Failure::Reset { Code::ResetOnPayload } else { Code::ClosedAfterConnect },
+            Likely,
+            format!("{target} answered a PRELOGIN as {who}, but ended the connection during the login."),
+        )
+        .remedy(Who::TargetHost, "Look at SQL Server's error log at that time; where it shows nothing, a device on the way ended the connection."),
+        _ => reach::judge(case, failure),
+    }
+}
+
+/// SQL Server's own error numbers at login; the network is fine.
+fn login_failed(case: &Case, number: u64) -> Judgement {
+    let what = match number {
+        18456 => "user or password is wrong, or the login is disabled",
+        18452 => "only Windows logins are allowed, or the account's domain is not trusted",
+        18470 => "the login is disabled",
+        18486 => "the login is locked out",
+        18487 | 18488 => "the password has expired or must be changed",
+        18401 | 17142 | 6005 => "the server is starting, pausing or stopping",
+        17809 | 10928 | 10929 => "the server takes no more connections",
+        4060 | 4063 | 4064 => "the database does not exist, or this login may not open it",
+        _ => "see the server's error log",
+    };
+    let sentence = format!(
+        "The way to {} is open and {} answers, but it refused the login: error {number} ({what}).",
+        case.target(),
+        who(case)
+    );
+    let text = format!(
+        "Correct `user`, `password` or `database` of the endpoint `{}`, or the login on the server; SQL Server's error log on {} says more (the \
+         state after error {number}). No firewall rule is needed.",
+        case.flow.endpoint, case.ask.host
+    );
+    Judgement::fail(Code::SqlLoginFailed, Proven, sentence).remedy(Who::Product, text)
+}
+
+/// The connection was opened, and no PRELOGIN came back.
+fn no_prelogin(case: &Case, kind: StepKind, failure: Failure) -> Judgement {
+    let target = case.target();
+    let partly = case.evidence.number(Fact::ReceivedBytes).is_some_and(|bytes| bytes > 0);
+    let look = format!("See on {} whether SQL Server itself listens on TCP {} (netstat -abn).", case.ask.host, case.ask.port);
+    match failure {
+        Failure::Malformed => not_tds(case),
+        Failure::TimedOut => {
+            let how = if partly { "began an answer to a PRELOGIN but did not finish it" } else { "never answered a PRELOGIN" };
+            let sentence = format!("{target} accepted the connection but {how}.");
+            let text = format!("{look} If it does and works locally, a device on the way accepts in its place: {}", case.rule());
+            Judgement::fail(Code::Silent, Likely, sentence).remedy(Who::TargetHost, text)
+        }
+        Failure::Closed => {
+            let how = if partly { "closed in the middle of its answer to a PRELOGIN" } else { "closed it without an answer to a PRELOGIN" };
+            let sentence = format!("{target} accepted the connection and {how}; TLS first (TDS 8.0) was not answered either.");
+            let text = format!("{look} If it does, a firewall or proxy on the way closes what it does not allow: {}", case.rule());
+            Judgement::fail(Code::ClosedAfterConnect, Likely, sentence).remedy(Who::TargetHost, text)
+        }
+        Failure::Reset => {
+            let (code, when) = match kind {
+                StepKind::Request => (Code::ResetAfterConnect, "before a PRELOGIN could be sent"),
+                _ => (Code::ResetOnPayload, "on the PRELOGIN"),
+            };
+            let sentence = format!("{target} accepted the connection and reset it {when}.");
+            let text = format!("{} A firewall that inspects content does this; if none is on the way: {look}", case.rule());
+            Judgement::fail(code, Likely, sentence).remedy(Who::Network, text)
+        }
+        _ => reach::judge(case, failure),
+    }
+}
+
+fn not_tds(case: &Case) -> Judgement {
+    let banner = case.evidence.text(Fact::Banner).unwrap_or_default();
+    let shown: String = banner.chars().take(40).collect();
+    let sentence =
+        format!("{} accepted the connection but did not speak TDS: something else listens there (it said `{shown}`).", case.target());
+    let text = format!(
+        "Correct the endpoint's `port`, or stop what listens on {}: SQL Server Configuration Manager on that host shows the port of the instance.",
+        host_port(&case.ask.host, case.ask.port)
+    );
+    Judgement::fail(Code::SqlNotTds, Proven, sentence).remedy(Who::Profile, text)
 }

@@ -21,6 +21,7 @@ pub fn judge(case: &Case) -> Judgement {
         (StepKind::Resolve, _) => name::judge(case, failure),
         (StepKind::Connect, _) => reach::judge(case, failure),
         (StepKind::Proxy, _) => proxy::judge(case, failure),
+        (StepKind::Tls, _) if sql::judges_tls(case) => sql::judge(case),
         (StepKind::Tls, _) => tls::judge(case, failure),
         (StepKind::Request | StepKind::Reply | StepKind::Hold, _) => by_protocol(case),
     }

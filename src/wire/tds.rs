@@ -1,1 +1,0 @@
-//! TDS packets and PRELOGIN (MS-TDS 2.2).
