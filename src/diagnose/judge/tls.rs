@@ -22,6 +22,7 @@ pub(super) fn judge(case: &Case, failure: Failure) -> Judgement {
         Failure::TlsNotYetValid => certificate::not_yet_valid(case),
         Failure::TlsNameMismatch => certificate::name_mismatch(case),
         Failure::TlsUntrusted => certificate::untrusted(case),
+        Failure::HostUnreachable | Failure::NetworkUnreachable | Failure::Rejected | Failure::Refused => lost(case),
         _ => unforeseen(case),
     }
 }
@@ -67,6 +68,15 @@ fn dropped(case: &Case) -> Judgement {
             "{target}: the TLS handshake got no answer in time: it is dropped on the way, or the service hangs."
         ),
     };
+    ask_network(Judgement::fail(Code::TlsDropped, Confidence::Likely, sentence), case)
+}
+
+/// The way broke while the handshake was on it: the system was told so by ICMP.
+fn lost(case: &Case) -> Judgement {
+    let sentence = format!(
+        "The connection to {} opened, but during the TLS handshake a device on the way reported that the target can't be reached any more.",
+        case.target()
+    );
     ask_network(Judgement::fail(Code::TlsDropped, Confidence::Likely, sentence), case)
 }
 
@@ -123,7 +133,7 @@ fn version(case: &Case) -> Judgement {
     let target = case.target();
     if case.evidence.text(Fact::TlsPlatform) == Some("trusted") {
         let sentence = format!(
-            "{target} offers only TLS versions or ciphers older than TLS 1.2 as used today; this platform's own TLS library still accepts them, other clients will not."
+            "{target} offers only TLS versions or ciphers that today's libraries have given up; this platform's own TLS library still accepts them, other clients will not."
         );
         return newer(Judgement::warn(Code::TlsVersion, Confidence::Proven, sentence), case);
     }

@@ -1,8 +1,9 @@
 //! Certificates as they were presented, to plain facts. Reads only; whether they are trusted is said in [`super::verdict`].
 
 use std::net::IpAddr;
+use std::time::Duration;
 
-use rustls::pki_types::CertificateDer;
+use rustls::pki_types::{CertificateDer, UnixTime};
 use x509_parser::certificate::X509Certificate;
 use x509_parser::extensions::GeneralName;
 use x509_parser::prelude::FromDer;
@@ -57,6 +58,13 @@ impl Link {
 
     pub fn is_not_yet_valid(&self, now: i64) -> bool {
         self.validity.is_some_and(|(from, _)| now < from)
+    }
+
+    /// A time at which it was or will be valid.
+    pub fn valid_time(&self) -> Option<UnixTime> {
+        let (from, until) = self.validity?;
+        let middle = u64::try_from(from.midpoint(until)).ok()?;
+        Some(UnixTime::since_unix_epoch(Duration::from_secs(middle)))
     }
 
     /// Whether it names itself as its issuer.

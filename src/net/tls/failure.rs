@@ -94,3 +94,40 @@ pub(in crate::net) fn alert_name(alert: AlertDescription) -> String {
     };
     name.to_owned()
 }
+
+#[cfg(test)]
+mod tests {
+    use rustls::{InvalidMessage, PeerIncompatible};
+
+    use super::*;
+
+    #[test]
+    fn a_refusal_after_a_request_for_a_certificate_is_about_the_certificate() {
+        let alert = Error::AlertReceived(AlertDescription::HandshakeFailure);
+        assert_eq!(of_tls(&alert, true, true), Failure::TlsClientCertificate);
+        assert_eq!(of_tls(&alert, true, false), Failure::TlsVersion);
+        let later = Error::AlertReceived(AlertDescription::CertificateRequired);
+        assert_eq!(of_tls(&later, true, false), Failure::TlsClientCertificate);
+    }
+
+    #[test]
+    fn a_downgrade_is_an_interception() {
+        let error = Error::PeerMisbehaved(PeerMisbehaved::AttemptedDowngradeToTls12WhenTls13IsSupported);
+        assert_eq!(of_tls(&error, true, false), Failure::TlsIntercepted);
+    }
+
+    #[test]
+    fn broken_tls_is_told_apart_from_no_tls() {
+        let error = Error::InvalidMessage(InvalidMessage::InvalidContentType);
+        assert_eq!(of_tls(&error, false, false), Failure::NotTls);
+        assert_eq!(of_tls(&error, true, false), Failure::Malformed);
+        let old = Error::PeerIncompatible(PeerIncompatible::ServerDoesNotSupportTls12Or13);
+        assert_eq!(of_tls(&old, true, false), Failure::TlsVersion);
+    }
+
+    #[test]
+    fn alerts_without_a_name_keep_their_number() {
+        assert_eq!(alert_name(AlertDescription::UnrecognisedName), "unrecognized_name");
+        assert_eq!(alert_name(AlertDescription::from(200)), "alert 200");
+    }
+}

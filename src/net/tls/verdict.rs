@@ -73,21 +73,38 @@ pub(super) fn judge(chain: &Chain, links: &[Link], name: &ServerName<'_>, expect
 
 fn by_stores(chain: &Chain, links: &[Link], name: &ServerName<'_>, ca: Option<&Path>) -> Verdict {
     let now = UnixTime::now();
-    let platform = match platform() {
-        Some(verifier) => ask(verifier, chain, name, now),
-        None => Some(Wrong::NoTrustStore),
+    let wrong = match stores(chain, name, ca, now) {
+        Ok(by) => return Verdict::Trusted(by),
+        Err(wrong) => wrong,
     };
-    let Some(mut wrong) = platform else { return Verdict::Trusted("platform") };
-    if let Some(file) = ca {
-        match by_authorities(file, chain, name, now) {
-            None => return Verdict::Trusted("ca"),
-            // What one store says of a chain that the other does not even know is the better word.
-            Some(said) if matches!(wrong, Wrong::UnknownIssuer | Wrong::NoTrustStore) => wrong = said,
-            Some(_) => {}
-        }
+    let mut faults = faults(wrong, chain, links, name, now);
+    // Verifiers stop at the dates. What they would say while the certificate was valid is wrong now as well.
+    if is_dated(wrong)
+        && let Some(time) = links.first().and_then(Link::valid_time)
+        && let Err(other) = stores(chain, name, ca, time)
+        && !is_dated(other)
+        && other != Wrong::NameMismatch
+    {
+        faults.push(place(other, links, &chain::walk(links)));
     }
-    let faults = faults(wrong, chain, links, name, now);
     Verdict::Doubted(failure_of(faults.first().map_or(wrong, |fault| fault.what)), faults)
+}
+
+/// Who trusts the chain at a time, or what is wrong with it.
+fn stores(chain: &Chain, name: &ServerName<'_>, ca: Option<&Path>, time: UnixTime) -> Result<&'static str, Wrong> {
+    let platform = platform().map_or(Err(Wrong::NoTrustStore), |verifier| ask(verifier, chain, name, time));
+    let Err(wrong) = platform else { return Ok("platform") };
+    let Some(file) = ca else { return Err(wrong) };
+    match by_authorities(file, chain, name, time) {
+        Ok(()) => Ok("ca"),
+        // What one store says of a chain that the other does not even know is the better word.
+        Err(said) if matches!(wrong, Wrong::UnknownIssuer | Wrong::NoTrustStore) => Err(said),
+        Err(_) => Err(wrong),
+    }
+}
+
+fn is_dated(what: Wrong) -> bool {
+    matches!(what, Wrong::Expired | Wrong::NotYetValid)
 }
 
 fn failure_of(what: Wrong) -> Failure {
@@ -105,9 +122,9 @@ fn platform() -> Option<&'static Verifier> {
     PLATFORM.get_or_init(|| Verifier::new(Arc::clone(provider())).ok()).as_ref()
 }
 
-/// What the profile's own authorities say; nothing where they trust the chain.
-fn by_authorities(file: &Path, chain: &Chain, name: &ServerName<'_>, now: UnixTime) -> Option<Wrong> {
-    let Some(authorities) = authorities(file) else { return Some(Wrong::AuthoritiesUnreadable) };
+/// What the profile's own authorities say.
+fn by_authorities(file: &Path, chain: &Chain, name: &ServerName<'_>, now: UnixTime) -> Result<(), Wrong> {
+    let authorities = authorities(file).ok_or(Wrong::AuthoritiesUnreadable)?;
     if authorities.contains(&chain.leaf) {
         // The server's own certificate is among them: trusted as it is, even where it may also sign others, as
         // certificates made by hand often do, which path building would refuse.
@@ -115,10 +132,8 @@ fn by_authorities(file: &Path, chain: &Chain, name: &ServerName<'_>, now: UnixTi
     }
     let mut roots = RootCertStore::empty();
     roots.add_parsable_certificates(authorities);
-    match WebPkiServerVerifier::builder_with_provider(Arc::new(roots), Arc::clone(provider())).build() {
-        Ok(verifier) => ask(verifier.as_ref(), chain, name, now),
-        Err(_) => Some(Wrong::AuthoritiesUnreadable),
-    }
+    let verifier = WebPkiServerVerifier::builder_with_provider(Arc::new(roots), Arc::clone(provider())).build();
+    ask(verifier.map_err(|_| Wrong::AuthoritiesUnreadable)?.as_ref(), chain, name, now)
 }
 
 /// The certificates in a PEM file; nothing where it can't be read or holds none.
@@ -127,26 +142,26 @@ pub(super) fn authorities(file: &Path) -> Option<Vec<CertificateDer<'static>>> {
     read.ok().filter(|certificates| !certificates.is_empty())
 }
 
-fn by_itself(leaf: &CertificateDer<'_>, name: &ServerName<'_>, now: UnixTime) -> Option<Wrong> {
+fn by_itself(leaf: &CertificateDer<'_>, name: &ServerName<'_>, now: UnixTime) -> Result<(), Wrong> {
     let link = Link::read(leaf);
     if link.is_expired(seconds(now)) {
-        return Some(Wrong::Expired);
+        return Err(Wrong::Expired);
     }
     if link.is_not_yet_valid(seconds(now)) {
-        return Some(Wrong::NotYetValid);
+        return Err(Wrong::NotYetValid);
     }
     match is_for(leaf, name) {
-        Some(true) => None,
-        Some(false) => Some(Wrong::NameMismatch),
-        None => Some(Wrong::Malformed),
+        Some(true) => Ok(()),
+        Some(false) => Err(Wrong::NameMismatch),
+        None => Err(Wrong::Malformed),
     }
 }
 
-fn ask(verifier: &dyn ServerCertVerifier, chain: &Chain, name: &ServerName<'_>, now: UnixTime) -> Option<Wrong> {
+fn ask(verifier: &dyn ServerCertVerifier, chain: &Chain, name: &ServerName<'_>, now: UnixTime) -> Result<(), Wrong> {
     match verifier.verify_server_cert(&chain.leaf, &chain.others, name, &chain.ocsp, now) {
-        Ok(_) => None,
-        Err(Error::InvalidCertificate(error)) => Some(wrong_of(&error)),
-        Err(_) => Some(Wrong::Refused),
+        Ok(_) => Ok(()),
+        Err(Error::InvalidCertificate(error)) => Err(wrong_of(&error)),
+        Err(_) => Err(Wrong::Refused),
     }
 }
 
@@ -184,10 +199,9 @@ fn faults(wrong: Wrong, chain: &Chain, links: &[Link], name: &ServerName<'_>, no
     if is_for(&chain.leaf, name) == Some(false) {
         seen.push(Fault { certificate: 0, what: Wrong::NameMismatch });
     }
-    let dated = |what| matches!(what, Wrong::Expired | Wrong::NotYetValid);
     // Windows has one word for both ends of the validity: the dates themselves say which.
     let first = match wrong {
-        what if dated(what) => seen.iter().copied().find(|fault| dated(fault.what)),
+        what if is_dated(what) => seen.iter().copied().find(|fault| is_dated(fault.what)),
         Wrong::UnknownIssuer | Wrong::Refused | Wrong::Malformed => Some(place(wrong, links, &path)),
         _ => None,
     };

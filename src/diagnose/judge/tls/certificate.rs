@@ -220,6 +220,9 @@ fn also(what: Wrong) -> Option<&'static str> {
         Wrong::Expired => Some("has expired"),
         Wrong::NotYetValid => Some("is not valid yet"),
         Wrong::NameMismatch => Some("is not for the name that was asked for"),
+        Wrong::SelfSigned | Wrong::IncompleteChain | Wrong::UnknownIssuer => {
+            Some("is not from an authority that this machine trusts")
+        }
         _ => None,
     }
 }
