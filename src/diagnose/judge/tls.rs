@@ -59,7 +59,7 @@ fn dropped(case: &Case) -> Judgement {
     let target = case.target();
     let sentence = match case.evidence.number(Fact::ReceivedBytes) {
         Some(bytes) if direct && bytes > 0 => format!(
-            "{target} began to answer the TLS handshake ({bytes} bytes), then nothing more came: large packets such as the certificate's are lost on the way, or the service hangs."
+            "{target} began to answer the TLS handshake (bytes received: {bytes}), then nothing more came: large packets such as the certificate's are lost on the way, or the service hangs."
         ),
         Some(0) if direct => format!(
             "{target} accepted the connection, but nothing at all came back to the TLS hello: a device on the way drops it, or the service there does not speak TLS."
