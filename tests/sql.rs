@@ -113,7 +113,12 @@ async fn strict_encryption_that_is_wanted_and_there_passes() {
     for mode in [Mode::Strict, Mode::Offered] {
         let (open, _) = responder(mode).await;
         let seen = run(&wanting(SqlEncryption::Strict, open.address.port())).await;
-        assert_eq!((seen.judgement.status, seen.judgement.code), (Status::Pass, Code::Ok), "{}", seen.judgement.sentence);
+        assert_eq!(
+            (seen.judgement.status, seen.judgement.code),
+            (Status::Pass, Code::Ok),
+            "{}",
+            seen.judgement.sentence
+        );
         assert_eq!(seen.evidence.text(Fact::Encryption), Some("strict"));
     }
 }
@@ -128,11 +133,9 @@ async fn strict_encryption_that_the_server_lacks_is_a_mismatch_and_not_a_block()
 
 #[tokio::test]
 async fn required_encryption_that_the_server_has_passes_and_that_it_lacks_does_not() {
-    for (mode, code) in [
-        (Mode::Offered, Code::Ok),
-        (Mode::Required, Code::Ok),
-        (Mode::NotSupported, Code::SqlEncryptionMismatch),
-    ] {
+    for (mode, code) in
+        [(Mode::Offered, Code::Ok), (Mode::Required, Code::Ok), (Mode::NotSupported, Code::SqlEncryptionMismatch)]
+    {
         let (open, _) = responder(mode).await;
         let seen = run(&wanting(SqlEncryption::Required, open.address.port())).await;
         assert_eq!(seen.judgement.code, code, "{mode:?}: {}", seen.judgement.sentence);
@@ -210,7 +213,12 @@ async fn garbage_and_answers_that_prove_nothing_are_not_tds() {
     for bytes in [garbage(), no_version, options_outside, login_kind, shorter_than_itself] {
         let peer = Hostile::tcp(Manner::SayingThenSilent(bytes)).await;
         let seen = run(&any(peer.address.port())).await;
-        assert_eq!((seen.judgement.status, seen.judgement.code), (Status::Fail, Code::SqlNotTds), "{:?}", seen.evidence);
+        assert_eq!(
+            (seen.judgement.status, seen.judgement.code),
+            (Status::Fail, Code::SqlNotTds),
+            "{:?}",
+            seen.evidence
+        );
     }
 }
 
@@ -288,9 +296,18 @@ async fn a_refused_login_says_that_the_network_is_fine_and_names_the_number() {
         let (open, shared) = responder(mode).await;
         let seen = log_in(open.address.port()).await;
         let judgement = &seen.judgement;
-        assert_eq!((judgement.status, judgement.code), (Status::Fail, Code::SqlLoginFailed), "{mode:?}: {:?}", seen.evidence);
+        assert_eq!(
+            (judgement.status, judgement.code),
+            (Status::Fail, Code::SqlLoginFailed),
+            "{mode:?}: {:?}",
+            seen.evidence
+        );
         assert_eq!(seen.evidence.number(Fact::LoginError), Some(18456));
-        assert!(judgement.sentence.contains("is open") && judgement.sentence.contains("18456"), "{}", judgement.sentence);
+        assert!(
+            judgement.sentence.contains("is open") && judgement.sentence.contains("18456"),
+            "{}",
+            judgement.sentence
+        );
         assert_eq!(judgement.remedy.as_ref().map(|remedy| remedy.who), Some(Who::Product));
         let kept = format!("{:?} {:?}", shared.receipts.all(), seen.evidence);
         assert!(!kept.contains("correct horse"), "{kept}");

@@ -67,7 +67,11 @@ async fn all_instances_are_listed_where_none_is_named() {
     let (open, _) = responder().await;
     let seen = run(&all(open.address.port())).await;
     assert_eq!(seen.judgement.status, Status::Pass);
-    assert!(seen.judgement.sentence.contains("MSSQLSERVER (TCP 1433), MIRADORE (TCP 49731)"), "{}", seen.judgement.sentence);
+    assert!(
+        seen.judgement.sentence.contains("MSSQLSERVER (TCP 1433), MIRADORE (TCP 49731)"),
+        "{}",
+        seen.judgement.sentence
+    );
 }
 
 #[tokio::test]
@@ -159,7 +163,8 @@ async fn garbage_and_answers_that_are_not_whole_are_another_service() {
 
 #[tokio::test]
 async fn an_answer_as_long_as_a_datagram_can_be_is_read() {
-    let filler: String = (0..900).map(|n| format!("ServerName;DB1;InstanceName;I{n};IsClustered;No;tcp;{};;", n + 1)).collect();
+    let filler: String =
+        (0..900).map(|n| format!("ServerName;DB1;InstanceName;I{n};IsClustered;No;tcp;{};;", n + 1)).collect();
     let text = filler + "ServerName;DB1;InstanceName;MIRADORE;IsClustered;No;tcp;49731;;";
     let peer = Hostile::udp(move |_| vec![answer(&text)]).await;
     let seen = run(&of("MIRADORE", peer.address.port())).await;
@@ -202,7 +207,10 @@ async fn questions_that_are_none_get_no_answer() {
     socket.send_to(b"\x04MSSQLSERVER\0", open.address).await.expect("sent");
     let mut buffer = [0; 2048];
     let (length, _) = socket.recv_from(&mut buffer).await.expect("an answer");
-    assert!(String::from_utf8_lossy(&buffer[..length]).contains("tcp;1433"), "the first answer is to the last question");
+    assert!(
+        String::from_utf8_lossy(&buffer[..length]).contains("tcp;1433"),
+        "the first answer is to the last question"
+    );
     assert!(shared.receipts.all().iter().filter(|receipt| receipt.sent_bytes > 0).count() == 1);
 }
 
@@ -211,7 +219,19 @@ async fn nmap_reads_the_responders_instances() {
     let (open, _) = responder().await;
     let port = open.address.port();
     let mut command = Command::new(program("nmap", "nmap"));
-    command.args(["-sU", "-n", "-Pn", "-p", &port.to_string(), "-sV", "--version-intensity", "9", "-oX", "-", "127.0.0.1"]);
+    command.args([
+        "-sU",
+        "-n",
+        "-Pn",
+        "-p",
+        &port.to_string(),
+        "-sV",
+        "--version-intensity",
+        "9",
+        "-oX",
+        "-",
+        "127.0.0.1",
+    ]);
     let output = tokio::task::spawn_blocking(move || command.output()).await.expect("ran").expect("nmap starts");
     let said = String::from_utf8_lossy(&output.stdout);
     assert!(said.contains("ms-sql-m") || said.contains("DB1"), "{said}");

@@ -49,9 +49,12 @@ facts! {
 
     TlsVersion = "tls-version": "the protocol version agreed",
     TlsCipher = "tls-cipher": "the cipher suite agreed",
+    Alpn = "alpn": "the application protocol agreed in the TLS handshake",
     TlsChain = "tls-chain": "the certificates presented, leaf first: subject, issuer, names, validity, fingerprint",
-    TlsFault = "tls-fault": "the certificate at fault (0 is the leaf) and what is wrong with it",
+    TlsFault = "tls-fault": "what is wrong with the certificates, the decisive fault first: place in the chain (0 is the leaf) and what",
     TlsPlatform = "tls-platform": "what this platform's own TLS library and trust store said: trusted, or why not",
+    TlsTrust = "tls-trust": "who vouched for the certificate: platform, platform-library, ca, fingerprint, or nobody where it is not judged",
+    TlsClientCertificate = "tls-client-certificate": "whether the server asked for a certificate of this side",
     TlsAlert = "tls-alert": "the alert with which the far side ended the handshake",
     TlsFingerprint = "tls-fingerprint": "SHA-256 of the leaf certificate, in hexadecimal",
     TlsDaysLeft = "tls-days-left": "days until the leaf certificate expires; negative after that",

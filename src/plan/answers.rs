@@ -49,9 +49,10 @@ fn service(profile: &Profile, probe: &Probe, endpoint: &Endpoint) -> Service {
             Service::Http(responder::http::Service { https: endpoint.https == Some(true) })
         }
         Probe::Tcp(_) => Service::Tcp(responder::tcp::Service::default()),
-        Probe::Sql(_) => {
-            Service::Sql(responder::sql::Service { instance: endpoint.instance.clone().unwrap_or_default() })
-        }
+        Probe::Sql(_) => Service::Sql(responder::sql::Service {
+            instance: endpoint.instance.clone().unwrap_or_default(),
+            ..Default::default()
+        }),
         Probe::SqlBrowser(_) => Service::SqlBrowser(browser(profile, endpoint)),
         Probe::Smb(_) => Service::Smb(responder::smb::Service::default()),
         Probe::Tftp(_) => Service::Tftp(responder::tftp::Service { file: endpoint.file.clone() }),

@@ -133,7 +133,8 @@ impl Conversation {
         let written = self.say(stream, &answer.encode()).await;
         let presented = (server != Encryption::NotSupported).then(|| self.shared.certificate.fingerprint.clone());
         self.keep_receipt(|receipt| {
-            let about = question.instance().map_or(String::new(), |name| format!(" for instance {}", name.escape_debug()));
+            let about =
+                question.instance().map_or(String::new(), |name| format!(" for instance {}", name.escape_debug()));
             receipt.asked = Some(format!("PRELOGIN{about}{}", if strict { " inside TLS" } else { "" }));
             receipt.token = token.map(|token| token.to_string());
             receipt.presented = presented;
@@ -165,7 +166,11 @@ impl Conversation {
         self.soon(stream.shutdown()).await?;
         // Closing with bytes unread would reset the connection, and the refusal could be lost on the way.
         let mut rest = [0; 512];
-        self.soon(async { while stream.read(&mut rest).await? > 0 {} Ok(()) }).await
+        self.soon(async {
+            while stream.read(&mut rest).await? > 0 {}
+            Ok(())
+        })
+        .await
     }
 
     async fn say(&self, stream: &mut impl Duplex, body: &[u8]) -> io::Result<()> {

@@ -177,8 +177,10 @@ fn not_logged_in(case: &Case, windows: bool) -> Judgement {
         let sentence = format!(
             "{target} answered a PRELOGIN as {who}; the login was not tried, because the profile gives a Windows account, which can't be used from here."
         );
-        return Judgement::warn(Code::NeedsCredentials, Proven, sentence)
-            .remedy(Who::Profile, "Give the endpoint a SQL Server login (a `user` without a `domain`), or none to check the way alone.");
+        return Judgement::warn(Code::NeedsCredentials, Proven, sentence).remedy(
+            Who::Profile,
+            "Give the endpoint a SQL Server login (a `user` without a `domain`), or none to check the way alone.",
+        );
     }
     let sentence = format!(
         "{target} answered a PRELOGIN as {who}; the login was not tried, because the server has no encryption and the password would travel readable."
@@ -194,8 +196,10 @@ fn old_tls(case: &Case) -> Judgement {
         case.target(),
         who(case)
     );
-    Judgement::warn(Code::TlsVersion, Proven, sentence)
-        .remedy(Who::Product, "Update SQL Server to a version with TLS 1.2, and turn TLS 1.2 on in Windows (SChannel) on its host.")
+    Judgement::warn(Code::TlsVersion, Proven, sentence).remedy(
+        Who::Product,
+        "Update SQL Server to a version with TLS 1.2, and turn TLS 1.2 on in Windows (SChannel) on its host.",
+    )
 }
 
 /// PRELOGIN was answered, and the login or the query failed.
@@ -264,19 +268,35 @@ fn login_failed(case: &Case, number: u64) -> Judgement {
 fn no_prelogin(case: &Case, kind: StepKind, failure: Failure) -> Judgement {
     let target = case.target();
     let partly = case.evidence.number(Fact::ReceivedBytes).is_some_and(|bytes| bytes > 0);
-    let look = format!("See on {} whether SQL Server itself listens on TCP {} (netstat -abn).", case.ask.host, case.ask.port);
+    let look =
+        format!("See on {} whether SQL Server itself listens on TCP {} (netstat -abn).", case.ask.host, case.ask.port);
     match failure {
         Failure::Malformed => not_tds(case),
         Failure::TimedOut => {
-            let how = if partly { "began an answer to a PRELOGIN but did not finish it" } else { "never answered a PRELOGIN" };
+            let how = if partly {
+                "began an answer to a PRELOGIN but did not finish it"
+            } else {
+                "never answered a PRELOGIN"
+            };
             let sentence = format!("{target} accepted the connection but {how}.");
-            let text = format!("{look} If it does and works locally, a device on the way accepts in its place: {}", case.rule());
+            let text = format!(
+                "{look} If it does and works locally, a device on the way accepts in its place: {}",
+                case.rule()
+            );
             Judgement::fail(Code::Silent, Likely, sentence).remedy(Who::TargetHost, text)
         }
         Failure::Closed => {
-            let how = if partly { "closed in the middle of its answer to a PRELOGIN" } else { "closed it without an answer to a PRELOGIN" };
-            let sentence = format!("{target} accepted the connection and {how}; TLS first (TDS 8.0) was not answered either.");
-            let text = format!("{look} If it does, a firewall or proxy on the way closes what it does not allow: {}", case.rule());
+            let how = if partly {
+                "closed in the middle of its answer to a PRELOGIN"
+            } else {
+                "closed it without an answer to a PRELOGIN"
+            };
+            let sentence =
+                format!("{target} accepted the connection and {how}; TLS first (TDS 8.0) was not answered either.");
+            let text = format!(
+                "{look} If it does, a firewall or proxy on the way closes what it does not allow: {}",
+                case.rule()
+            );
             Judgement::fail(Code::ClosedAfterConnect, Likely, sentence).remedy(Who::TargetHost, text)
         }
         Failure::Reset => {
@@ -285,7 +305,8 @@ fn no_prelogin(case: &Case, kind: StepKind, failure: Failure) -> Judgement {
                 _ => (Code::ResetOnPayload, "on the PRELOGIN"),
             };
             let sentence = format!("{target} accepted the connection and reset it {when}.");
-            let text = format!("{} A firewall that inspects content does this; if none is on the way: {look}", case.rule());
+            let text =
+                format!("{} A firewall that inspects content does this; if none is on the way: {look}", case.rule());
             Judgement::fail(code, Likely, sentence).remedy(Who::Network, text)
         }
         _ => reach::judge(case, failure),
@@ -295,8 +316,10 @@ fn no_prelogin(case: &Case, kind: StepKind, failure: Failure) -> Judgement {
 fn not_tds(case: &Case) -> Judgement {
     let banner = case.evidence.text(Fact::Banner).unwrap_or_default();
     let shown: String = banner.chars().take(40).collect();
-    let sentence =
-        format!("{} accepted the connection but did not speak TDS: something else listens there (it said `{shown}`).", case.target());
+    let sentence = format!(
+        "{} accepted the connection but did not speak TDS: something else listens there (it said `{shown}`).",
+        case.target()
+    );
     let text = format!(
         "Correct the endpoint's `port`, or stop what listens on {}: SQL Server Configuration Manager on that host shows the port of the instance.",
         host_port(&case.ask.host, case.ask.port)

@@ -39,9 +39,9 @@ fn answered(case: &Case, settings: &SqlBrowser) -> Judgement {
     };
     let is_asked = |one: &&Value| one["name"].as_str().is_some_and(|name| name.eq_ignore_ascii_case(asked));
     match (list.iter().find(is_asked), case.evidence.number(Fact::InstancePort)) {
-        (Some(_), Some(port)) => {
-            Judgement::pass(format!("SQL Browser on {target} answers{elsewhere}: instance {asked} listens on TCP {port}."))
-        }
+        (Some(_), Some(port)) => Judgement::pass(format!(
+            "SQL Browser on {target} answers{elsewhere}: instance {asked} listens on TCP {port}."
+        )),
         (Some(_), None) => {
             let sentence = format!(
                 "SQL Browser on {target} knows the instance {asked}, but names no TCP port for it: TCP/IP is turned off for the instance."
@@ -68,7 +68,9 @@ fn answered(case: &Case, settings: &SqlBrowser) -> Judgement {
 fn elsewhere(case: &Case) -> String {
     match (case.evidence.text(Fact::Address), case.address) {
         (Some(from), Some(asked)) if from != asked.to_string() => {
-            format!(" (from {from}, not from the address that was asked: a stateful firewall on the way would drop that)")
+            format!(
+                " (from {from}, not from the address that was asked: a stateful firewall on the way would drop that)"
+            )
         }
         _ => String::new(),
     }
@@ -105,10 +107,8 @@ fn refused(case: &Case) -> Judgement {
         let sentence = format!("{} was refused on the way, by {device}.", case.target());
         return Judgement::fail(Code::RefusedInPath, Proven, sentence).remedy(Who::Network, case.rule());
     }
-    let sentence = format!(
-        "{} refuses: SQL Browser is not running there, or a firewall rejects in its name.",
-        case.target()
-    );
+    let sentence =
+        format!("{} refuses: SQL Browser is not running there, or a firewall rejects in its name.", case.target());
     let text = format!(
         "Start the service SQL Server Browser on {} (and set it to start automatically). If it runs: {}",
         case.ask.host,
@@ -120,7 +120,11 @@ fn refused(case: &Case) -> Judgement {
 fn wrong_service(case: &Case) -> Judgement {
     let banner = case.evidence.text(Fact::Banner).unwrap_or_default();
     let shown: String = banner.chars().take(40).collect();
-    let sentence = format!("{} answered, but not as SQL Browser: something else is there (it said `{shown}`).", case.target());
-    let text = format!("See on {} what listens on UDP {} (netstat -abn), and correct the endpoint.", case.ask.host, case.ask.port);
+    let sentence =
+        format!("{} answered, but not as SQL Browser: something else is there (it said `{shown}`).", case.target());
+    let text = format!(
+        "See on {} what listens on UDP {} (netstat -abn), and correct the endpoint.",
+        case.ask.host, case.ask.port
+    );
     Judgement::fail(Code::WrongService, Proven, sentence).remedy(Who::TargetHost, text)
 }

@@ -22,12 +22,15 @@ pub fn judge(case: &Case) -> Judgement {
         (StepKind::Connect, _) => reach::judge(case, failure),
         (StepKind::Proxy, _) => proxy::judge(case, failure),
         (StepKind::Tls, _) if sql::judges_tls(case) => sql::judge(case),
-        (StepKind::Tls, _) => tls::judge(case, failure),
+        (StepKind::Tls, _) | (_, Failure::TlsClientCertificate | Failure::TlsAlert) => tls::judge(case, failure),
         (StepKind::Request | StepKind::Reply | StepKind::Hold, _) => by_protocol(case),
     }
 }
 
 fn by_protocol(case: &Case) -> Judgement {
+    if let Some(judgement) = tls::refused_without_certificate(case) {
+        return judgement;
+    }
     match case.ask.probe.protocol() {
         Protocol::Http => http::judge(case),
         Protocol::Websocket => websocket::judge(case),

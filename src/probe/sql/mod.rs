@@ -76,10 +76,9 @@ impl Met {
     fn suits(&self, wanted: SqlEncryption) -> bool {
         let encrypted = match wanted {
             SqlEncryption::Any => true,
-            SqlEncryption::Required => matches!(
-                self.encryption,
-                Agreed::Strict | Agreed::Inside(Encryption::On | Encryption::Required)
-            ),
+            SqlEncryption::Required => {
+                matches!(self.encryption, Agreed::Strict | Agreed::Inside(Encryption::On | Encryption::Required))
+            }
             SqlEncryption::Strict => self.encryption == Agreed::Strict,
         };
         encrypted && self.matches != Some(false)
