@@ -38,7 +38,7 @@ pub async fn open(
     if let Route::Proxy(through) = &ask.route
         && (security == Security::Tls || tunnel == Tunnel::Always)
     {
-        stream = proxy::tunnel(stream, through, &ask.target(), net, trace).await?;
+        stream = proxy::tunnel(stream, through, ask, address, net, trace).await?;
     }
     if security == Security::Plain {
         return Ok(stream);
