@@ -198,6 +198,15 @@ async fn an_account_in_the_wrong_scheme_names_the_right_one() {
 }
 
 #[tokio::test]
+async fn a_scheme_that_is_offered_without_a_usable_challenge_is_the_proxys_own_trouble() {
+    let answer = b"HTTP/1.1 407 No\r\nProxy-Authenticate: Digest realm=\"r\"\r\nContent-Length: 0\r\n\r\n".to_vec();
+    let peer = Hostile::tcp(Manner::Saying(answer)).await;
+    let seen = run(&through(peer.address.port(), ProxyAuth::Digest, Some("user"), 443, https())).await;
+    assert_eq!((seen.judgement.status, seen.judgement.code), (Status::Fail, Code::ProxyAuthFailed));
+    assert!(seen.judgement.sentence.contains("its own authentication"), "{}", seen.judgement.sentence);
+}
+
+#[tokio::test]
 async fn a_destination_that_the_rules_forbid_is_denied() {
     let (port, _squid) = squid("acl there dst 127.0.0.1\nhttp_access deny there");
     let (open, shared) = target().await;

@@ -17,11 +17,11 @@ pub(super) fn judge(case: &Case, failure: Failure) -> Judgement {
         Failure::TimedOut => silent(case, proxy),
         Failure::Closed => {
             let sentence = format!("{} closed the connection instead of answering", asked(case, proxy));
-            broken(case, proxy, Code::ClosedAfterConnect, sentence)
+            broken(case, proxy, Code::ClosedAfterConnect, &sentence)
         }
         Failure::Reset => {
             let sentence = format!("{} reset the connection instead of answering", asked(case, proxy));
-            broken(case, proxy, Code::ResetOnPayload, sentence)
+            broken(case, proxy, Code::ResetOnPayload, &sentence)
         }
         Failure::Malformed => not_http(case, proxy),
         other => unreachable(case, other),
@@ -85,18 +85,8 @@ fn auth_required(case: &Case, proxy: &Proxy) -> Judgement {
     let offered = offered(case);
     let place = place(proxy);
     let target = case.ask.target();
-    if proxy.account.is_some() && proxy.auth != ProxyAuth::None && !offered.is_empty() {
-        let ours = proxy.auth.word();
-        let sentence = format!(
-            "The proxy {place} wants {offered}, but is set to be spoken to with {ours}: {target} was not reached."
-        );
-        return Judgement::fail(Code::ProxyAuthRequired, Confidence::Proven, sentence)
-            .remedy(Who::Profile, format!("Set `proxy-auth` of the endpoint `{}` to {offered}.", case.flow.endpoint));
-    }
     if proxy.account.is_some() && proxy.auth != ProxyAuth::None {
-        let sentence = format!("The password for the proxy {place} is not there: {target} was not reached.");
-        return Judgement::fail(Code::ProxyAuthRequired, Confidence::Likely, sentence)
-            .remedy(Who::Profile, "Check where the profile takes the proxy's password from.");
+        return account_unused(case, proxy, &offered);
     }
     let schemes = if offered.is_empty() { String::new() } else { format!(" ({offered})") };
     let sentence = format!(
@@ -107,6 +97,27 @@ fn auth_required(case: &Case, proxy: &Proxy) -> Judgement {
         case.flow.endpoint
     );
     Judgement::fail(Code::ProxyAuthRequired, Confidence::Proven, sentence).remedy(Who::Profile, remedy)
+}
+
+/// There is an account, but the proxy never got as far as being told its password.
+fn account_unused(case: &Case, proxy: &Proxy, offered: &str) -> Judgement {
+    let (place, target, ours) = (place(proxy), case.ask.target(), proxy.auth.word());
+    if offered.is_empty() {
+        let sentence = format!("The password for the proxy {place} is not there: {target} was not reached.");
+        return Judgement::fail(Code::ProxyAuthRequired, Confidence::Likely, sentence)
+            .remedy(Who::Profile, "Check where the profile takes the proxy's password from.");
+    }
+    if offered.split(", ").any(|scheme| scheme == ours) {
+        let sentence = format!(
+            "The proxy {place} offers {ours}, but gave no challenge that can be answered: its own authentication does not work."
+        );
+        return Judgement::fail(Code::ProxyAuthFailed, Confidence::Likely, sentence)
+            .remedy(Who::Network, format!("Look into the log of the proxy {place} for its {ours} authentication."));
+    }
+    let sentence =
+        format!("The proxy {place} wants {offered}, but is set to be spoken to with {ours}: {target} was not reached.");
+    Judgement::fail(Code::ProxyAuthRequired, Confidence::Proven, sentence)
+        .remedy(Who::Profile, format!("Set `proxy-auth` of the endpoint `{}` to {offered}.", case.flow.endpoint))
 }
 
 fn auth_failed(case: &Case, proxy: &Proxy) -> Judgement {
@@ -186,7 +197,7 @@ fn not_http(case: &Case, proxy: &Proxy) -> Judgement {
     )
 }
 
-fn broken(case: &Case, proxy: &Proxy, code: Code, sentence: String) -> Judgement {
+fn broken(case: &Case, proxy: &Proxy, code: Code, sentence: &str) -> Judgement {
     let sentence = format!("{sentence}. {} was not reached.", case.ask.target());
     Judgement::fail(code, Confidence::Likely, sentence).remedy(
         Who::Network,

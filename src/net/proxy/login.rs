@@ -24,7 +24,7 @@ pub(super) enum Login {
         answered: bool,
     },
     #[cfg(feature = "smb")]
-    Ntlm(super::ntlm::Exchange),
+    Ntlm(Box<super::ntlm::Exchange>),
 }
 
 impl Login {
@@ -42,7 +42,7 @@ impl Login {
                 Ok(Self::Digest { user: full_name(account), password: password.clone(), answered: false })
             }
             #[cfg(feature = "smb")]
-            ProxyAuth::Ntlm => Ok(Self::Ntlm(super::ntlm::Exchange::new(account, password)?)),
+            ProxyAuth::Ntlm => Ok(Self::Ntlm(Box::new(super::ntlm::Exchange::new(account, password)?))),
             #[cfg(not(feature = "smb"))]
             ProxyAuth::Ntlm => Err(Failure::NotBuilt),
         }

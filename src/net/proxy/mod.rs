@@ -96,12 +96,12 @@ pub async fn authenticate(
     for _ in 0..MOST_ROUNDS {
         let question = rounds.request(Method::HEAD, uri.clone(), &host);
         let Some((answer, step)) = rounds.ask(question).await? else { continue };
-        if answer.status() != StatusCode::PROXY_AUTHENTICATION_REQUIRED {
+        if answer.status() == StatusCode::PROXY_AUTHENTICATION_REQUIRED {
+            rounds.again(answer, step, method, &uri.to_string()).await?;
+        } else {
             rounds.header = None;
             let note = format!("{}: the proxy does not ask who it is", answer.status());
             rounds.keep(answer, step, note).await?;
-        } else {
-            rounds.again(answer, step, method, &uri.to_string()).await?;
         }
         return Ok((rounds.line, rounds.header));
     }

@@ -80,7 +80,10 @@ fn encoded(path: &str) -> String {
         if byte.is_ascii_graphic() && !b"\"#<>\\^`{|}".contains(&byte) {
             text.push(char::from(byte));
         } else {
-            text.push_str(&format!("%{byte:02X}"));
+            text.push('%');
+            for digit in [byte >> 4, byte & 15] {
+                text.push(char::from(b"0123456789ABCDEF"[usize::from(digit)]));
+            }
         }
     }
     text
