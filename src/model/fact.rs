@@ -45,6 +45,7 @@ facts! {
     ProxySchemes = "proxy-schemes": "authentication schemes that the proxy offers",
     ProxyAuth = "proxy-auth": "the authentication scheme used towards the proxy",
     ProxySource = "proxy-source": "where the proxy setting came from: profile or environment",
+    ProxyError = "proxy-error": "what a proxy says of its own failure (X-Squid-Error, Proxy-Status)",
     Via = "via": "the Via header of an answer",
 
     TlsVersion = "tls-version": "the protocol version agreed",

@@ -77,7 +77,7 @@ async fn dial(
     let stream: Stream = Box::new(tcp::connect(address, ask.source, trace).await?);
     match &ask.route {
         Route::Proxy(through) if security == Security::Tls || tunnel == Tunnel::Always => {
-            proxy::tunnel(stream, through, &ask.target(), net, trace).await
+            proxy::tunnel(stream, through, ask, address, net, trace).await
         }
         _ => Ok(stream),
     }

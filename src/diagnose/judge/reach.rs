@@ -1,10 +1,12 @@
 //! What a conversation that stopped at the reach stage means.
 
-use super::{Case, unforeseen};
+use super::{Case, proxy, unforeseen};
 use crate::model::evidence::Failure;
 use crate::model::finding::Judgement;
 
 pub(super) fn judge(case: &Case, failure: Failure) -> Judgement {
-    let _ = failure;
+    if case.ask.proxy().is_some() {
+        return proxy::unreachable(case, failure);
+    }
     unforeseen(case)
 }

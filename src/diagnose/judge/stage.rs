@@ -15,6 +15,7 @@ pub fn judge(case: &Case) -> Judgement {
     };
     match (kind, failure) {
         (_, Failure::Interrupted) => interrupted(case, kind),
+        (StepKind::Proxy, Failure::NeedsCredentials | Failure::NotBuilt) => proxy::judge(case, failure),
         (_, Failure::NeedsCredentials) => needs_credentials(case),
         (_, Failure::NotBuilt) => not_built(case),
         (_, Failure::Internal) => unforeseen(case),
