@@ -5,6 +5,7 @@ mod support;
 mod http;
 mod profiles;
 mod proxy;
+mod reach;
 mod reports;
 mod resolve;
 mod smb;

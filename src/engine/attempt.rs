@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 
-use futures_util::future::join_all;
+use futures_util::future::{BoxFuture, join_all};
 use tokio::sync::watch;
 use tokio::time::Instant;
 
@@ -41,9 +41,11 @@ pub(super) async fn make(
         Err(ended) => return unnamed(planned, naming.finish(ended)),
     };
     let names = naming.finish(Failure::NameServerSilent);
-    let conversations = addresses
-        .iter()
-        .map(|ip| converse(planned, SocketAddr::new(*ip, port), net, naming.fork(), limit, cut.clone()));
+    let mut conversations: Vec<BoxFuture<'_, Heard>> = Vec::with_capacity(addresses.len());
+    for ip in addresses {
+        let address = SocketAddr::new(ip, port);
+        conversations.push(Box::pin(converse(planned, address, net, naming.fork(), limit, cut.clone())));
+    }
     let heard = join_all(conversations).await;
     combine::combine(planned, names, heard)
 }

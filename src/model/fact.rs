@@ -74,6 +74,10 @@ facts! {
     HeldMs = "held-ms": "how long the connection stayed idle and then still worked, in milliseconds",
     DiedAfterMs = "died-after-ms": "when an idle connection was found dead, in milliseconds",
     Pushed = "pushed": "whether data sent by the far side after the idle time arrived",
+    CloseCode = "close-code": "the code of the Close frame with which the far side ended the WebSocket; 1005 where it gave none",
+    Subprotocol = "subprotocol": "the WebSocket subprotocol that the server chose",
+
+    Canary = "canary": "what ports of the same address that should be closed did: refused, timed-out, rejected or accepted",
 
     Encryption = "encryption": "SQL Server's encryption answer: off, on, not-supported, required or strict",
     Version = "version": "the version that the service names",

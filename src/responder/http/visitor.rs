@@ -9,9 +9,9 @@ use http_body_util::{BodyExt, Full};
 use hyper::body::{Body, Incoming};
 use hyper::header::{
     AUTHORIZATION, CACHE_CONTROL, CONNECTION, CONTENT_TYPE, COOKIE, HeaderName, HeaderValue, PROXY_AUTHORIZATION,
-    SERVER, UPGRADE,
+    SERVER,
 };
-use hyper::{HeaderMap, Request, Response, StatusCode, Uri};
+use hyper::{Request, Response, StatusCode, Uri};
 
 use super::super::{Shared, websocket};
 use crate::model::probe::Protocol;
@@ -78,7 +78,7 @@ impl Visitor {
     }
 
     pub(super) async fn answer(&self, request: Request<Incoming>) -> Response<Full<Bytes>> {
-        if wants_websocket(request.headers()) {
+        if websocket::is_upgrade(&request) {
             return websocket::answer(request, Arc::clone(&self.shared), self.from, self.at);
         }
         let mut draft = self.draft(&request);
@@ -155,13 +155,6 @@ fn page_bytes(uri: &Uri) -> Option<usize> {
     let mut pairs = uri.query()?.split('&');
     let number = pairs.find_map(|pair| pair.strip_prefix("bytes="))?;
     Some(number.parse::<usize>().ok()?.min(MOST_PAGE))
-}
-
-fn wants_websocket(headers: &HeaderMap) -> bool {
-    let named = |value: &HeaderValue| {
-        value.to_str().is_ok_and(|text| text.split(',').any(|word| word.trim().eq_ignore_ascii_case("websocket")))
-    };
-    headers.get_all(UPGRADE).iter().any(named)
 }
 
 /// A header for the receipt. What proves an account is not kept.

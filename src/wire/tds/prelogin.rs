@@ -260,7 +260,8 @@ mod tests {
             let question = Prelogin::question(Encryption::Off, Some("SQLEXPRESS"), &token);
             let read = Prelogin::decode(&question.encode()).expect("our own");
             prop_assert_eq!(read.token(), Some(token));
-            prop_assert_eq!(read.instance().as_deref(), Some("SQLEXPRESS"));
+            let instance = read.instance();
+            prop_assert_eq!(instance.as_deref(), Some("SQLEXPRESS"));
         }
     }
 
