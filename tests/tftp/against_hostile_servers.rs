@@ -22,7 +22,7 @@ fn data(block: u16, bytes: usize) -> Vec<u8> {
     Packet::Data { block, bytes: vec![b'x'; bytes].into() }.encode()
 }
 
-fn granting(name: &str, value: u32) -> Vec<u8> {
+fn granting(name: &str, value: u64) -> Vec<u8> {
     Packet::OptionAck(Options::default().with(name, value)).encode()
 }
 
@@ -87,7 +87,7 @@ async fn options_that_were_not_asked_for_or_are_larger_are_not_tftp() {
 
 #[tokio::test]
 async fn an_error_with_endless_text_is_shown_short() {
-    let endless = [b"\0\x05\0\x01".as_slice(), &[b'\x1b'; 40_000]].concat();
+    let endless = [b"\0\x05\0\x01".as_slice(), vec![b'\x1b'; 40_000].as_slice()].concat();
     let hostile = Hostile::udp(move |_| vec![endless.clone()]).await;
     let seen = run(&asking(None, hostile.address.port())).await;
     assert_eq!(said(&seen), (Status::Pass, Code::Ok));
