@@ -12,13 +12,13 @@ use bothways::model::fact::Fact;
 use bothways::net::resolve::{Resolver, SystemLookup};
 use bothways::net::trace::Trace;
 
-use crate::support::daemon::{Daemon, free_udp_port, program, start};
+use crate::support::daemon::{Daemon, free_fixed_port, program, start};
 use crate::support::hostile::Hostile;
 
 /// dnsmasq with the names of these tests, below `example.test`.
 fn dnsmasq() -> (Daemon, SocketAddr) {
     let folder = tempfile::tempdir().expect("a folder");
-    let port = free_udp_port();
+    let port = free_fixed_port();
     let mut command = Command::new(program("dnsmasq", "dnsmasq-base"));
     command.args(["--keep-in-foreground", "--conf-file=/dev/null", "--pid-file", "--user=root", "--no-resolv"]);
     command.args(["--no-hosts", "--bind-interfaces", "--listen-address=127.0.0.1", "--local=/example.test/"]);

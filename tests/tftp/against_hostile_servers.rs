@@ -12,7 +12,7 @@ use bothways::wire::tftp::{Options, Packet};
 use tokio::net::UdpSocket;
 
 use super::{asking, reading};
-use crate::support::daemon::free_udp_port;
+use crate::support::daemon::free_fixed_port;
 use crate::support::hostile::{Hostile, garbage};
 use crate::support::{Seen, run, run_within};
 
@@ -36,7 +36,7 @@ fn said(seen: &Seen) -> (Status, Code) {
 
 #[tokio::test]
 async fn a_port_on_which_nothing_listens_is_refused() {
-    let seen = run(&asking(None, free_udp_port())).await;
+    let seen = run(&asking(None, free_fixed_port())).await;
     assert_eq!(said(&seen), (Status::Fail, Code::Refused), "{:?}", seen.evidence);
 }
 

@@ -11,7 +11,7 @@ use bothways::model::fact::Fact;
 use bothways::model::finding::{Lost, Status};
 
 use super::{asking, reading};
-use crate::support::daemon::{Daemon, free_udp_port, program, start};
+use crate::support::daemon::{Daemon, free_fixed_port, program, start};
 use crate::support::{Seen, run, run_within};
 
 /// Whether a TFTP server answers anything at all.
@@ -36,7 +36,7 @@ fn tftpd_hpa() -> (Daemon, u16) {
     file(&root, "million", 1 << 20);
     file(&root, "secret", 10);
     std::fs::set_permissions(root.join("secret"), std::fs::Permissions::from_mode(0o600)).expect("its mode");
-    let port = free_udp_port();
+    let port = free_fixed_port();
     let mut command = Command::new(program("in.tftpd", "tftpd-hpa"));
     command.args(["-4", "--foreground", "--user", "root", "--address", &format!("127.0.0.1:{port}"), "--secure"]);
     let mut daemon = start(command.arg(&root), folder);
