@@ -64,10 +64,10 @@ fn request(settings: &Tftp, ask: &Ask, trace: &Trace) -> Request {
     let mut options = Options::default().with(option::TRANSFER_SIZE, 0);
     let whole = settings.read == Some(TftpRead::Whole);
     if let Some(size) = settings.blksize.or(whole.then_some(BLOCK_SIZE)) {
-        options = options.with(option::BLOCK_SIZE, size);
+        options = options.with(option::BLOCK_SIZE, size.into());
     }
     if let Some(size) = settings.windowsize {
-        options = options.with(option::WINDOW_SIZE, size);
+        options = options.with(option::WINDOW_SIZE, size.into());
     }
     let file = settings.file.clone().unwrap_or_else(|| {
         trace.fact(Fact::Token, ask.token.as_str());
@@ -109,18 +109,14 @@ async fn ask_for(talk: &mut Talk<'_>, request: &Request, ask: &Ask, trace: &Trac
         Err(silence) => return Err(silence.end(step)),
     };
     trace.fact(Fact::FirstByteMs, u64::try_from(asked_at.elapsed().as_millis()).unwrap_or(u64::MAX));
-    match understand(received, request, ask, trace) {
-        Some((answer, note)) => {
-            trace.fact(Fact::TransferPort, talk.lock());
-            trace.fact(Fact::Address, talk.peer().to_string());
-            step.pass_with(note);
-            Ok(answer)
-        }
-        None => {
-            trace.fact(Fact::Banner, received[..received.len().min(64)].escape_ascii().to_string());
-            Err(step.fail(Failure::Malformed))
-        }
-    }
+    let Some((answer, note)) = understand(received, request, ask, trace) else {
+        trace.fact(Fact::Banner, received[..received.len().min(64)].escape_ascii().to_string());
+        return Err(step.fail(Failure::Malformed));
+    };
+    trace.fact(Fact::TransferPort, talk.lock());
+    trace.fact(Fact::Address, talk.peer().to_string());
+    step.pass_with(note);
+    Ok(answer)
 }
 
 /// What the first answer means, with a line for people; nothing where it is no answer to this request.
@@ -151,12 +147,12 @@ fn understand(datagram: &[u8], request: &Request, ask: &Ask, trace: &Trace) -> O
 
 /// The transfer that the server's options make; nothing where it grants what was not asked for (RFC 2348, 7440).
 fn agreed(granted: &Options, asked: &Options) -> Option<Transfer> {
-    let number = |name: &str, lowest: u64, unset: u16| match granted.get(name) {
-        None => Some(unset),
-        Some(_) => {
-            let value = granted.number(name).filter(|value| *value >= lowest)?;
-            (value <= asked.number(name)?).then(|| u16::try_from(value).ok()).flatten()
+    let number = |name: &str, lowest: u64, unset: u16| {
+        if granted.get(name).is_none() {
+            return Some(unset);
         }
+        let value = granted.number(name).filter(|value| *value >= lowest)?;
+        (value <= asked.number(name)?).then(|| u16::try_from(value).ok()).flatten()
     };
     let block_size = number(option::BLOCK_SIZE, u64::from(*wire::BLOCK_RANGE.start()), wire::BLOCK)?;
     let window = number(option::WINDOW_SIZE, 1, 1)?;

@@ -10,7 +10,7 @@ use std::io;
 use std::time::Duration;
 
 use tokio::net::UdpSocket;
-use tokio::time::{Instant, timeout, timeout_at};
+use tokio::time::{Instant, timeout_at};
 
 use super::datagram::Letter;
 use crate::model::probe::Protocol;
@@ -61,7 +61,7 @@ pub(super) async fn answer(service: Service, letter: Letter) {
     letter.shared.receipts.keep(receipt);
     if let (Some((socket, _)), Some(transfer)) = (sent, transfer) {
         // An error here is the peer's end of it.
-        let _ = timeout(letter.shared.limits.conversation, transfer.serve(&socket, letter.shared.limits.idle)).await;
+        let _ = transfer.serve(&socket, letter.shared.limits.idle).await;
     }
 }
 
@@ -106,7 +106,7 @@ fn negotiate(asked: &Options) -> (Options, Transfer) {
     let mut transfer = Transfer { block_size: usize::from(BLOCK), window: 1, next: 1, proved: false };
     let mut granted = Options::default();
     if asked.number(option::TRANSFER_SIZE).is_some() {
-        granted = granted.with(option::TRANSFER_SIZE, FILE_BYTES);
+        granted = granted.with(option::TRANSFER_SIZE, FILE_BYTES as u64);
     }
     let block_size = asked.number(option::BLOCK_SIZE).filter(|size| *size >= u64::from(*BLOCK_RANGE.start()));
     if let Some(size) = block_size.map(|size| size.min(u64::from(*BLOCK_RANGE.end()))) {

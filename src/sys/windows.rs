@@ -6,7 +6,8 @@ use std::os::windows::io::{AsRawSocket, AsSocket};
 
 use windows_sys::Win32::Networking::WinSock::{
     AF_INET, AF_INET6, ICMP_ERROR_INFO, INVALID_SOCKET, IPPROTO_TCP, SOCKET, TCP_FAIL_CONNECT_ON_ICMP_ERROR,
-    TCP_ICMP_ERROR_INFO, WSAEACCES, WSAEHOSTDOWN, WSAENETDOWN, getsockopt, setsockopt,
+    TCP_ICMP_ERROR_INFO, WSAEACCES, WSAEHOSTDOWN, WSAENETDOWN, WSAHOST_NOT_FOUND, WSANO_DATA, WSANO_RECOVERY,
+    WSATRY_AGAIN, getsockopt, setsockopt,
 };
 
 use crate::model::evidence::{Failure, Icmp};
@@ -54,6 +55,9 @@ pub fn failure_of_os_code(code: i32) -> Option<Failure> {
         WSAEACCES => Some(Failure::Denied),
         WSAEHOSTDOWN => Some(Failure::HostUnreachable),
         WSAENETDOWN => Some(Failure::NetworkUnreachable),
+        WSAHOST_NOT_FOUND => Some(Failure::NameNotFound),
+        WSANO_DATA => Some(Failure::NameNoAddress),
+        WSATRY_AGAIN | WSANO_RECOVERY => Some(Failure::NameServerFailed),
         _ => None,
     }
 }

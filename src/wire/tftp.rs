@@ -157,8 +157,9 @@ impl Request {
 }
 
 impl Options {
+    /// Adds an option whose value is a number, as all that this program uses are.
     #[must_use]
-    pub fn with(mut self, name: &str, value: impl ToString) -> Self {
+    pub fn with(mut self, name: &str, value: u64) -> Self {
         self.0.push((name.to_owned(), value.to_string()));
         self
     }
@@ -233,7 +234,9 @@ fn message(bytes: &[u8]) -> String {
 }
 
 fn put(out: &mut Vec<u8>, words: &[u16]) {
-    words.iter().for_each(|word| out.extend_from_slice(&word.to_be_bytes()));
+    for word in words {
+        out.extend_from_slice(&word.to_be_bytes());
+    }
 }
 
 fn text(out: &mut Vec<u8>, text: &str) {
@@ -312,14 +315,16 @@ mod tests {
 
     #[test]
     fn an_endless_error_message_is_cut() {
-        let endless = [b"\0\x05\0\x00".as_slice(), &[b'x'; 60_000]].concat();
+        let endless = [b"\0\x05\0\x00".as_slice(), vec![b'x'; 60_000].as_slice()].concat();
         let Ok(Packet::Error { message, .. }) = Packet::decode(&endless) else { panic!("an error") };
         assert_eq!(message.len(), LONGEST_TEXT);
     }
 
     #[test]
     fn option_names_are_found_in_any_case_and_numbers_are_strict() {
-        let options = Options::default().with("BlkSize", 512).with("tsize", "+5").with("windowsize", "");
+        let options = Options(
+            [("BlkSize", "512"), ("tsize", "+5"), ("windowsize", "")].map(|(n, v)| (n.to_owned(), v.to_owned())).into(),
+        );
         assert_eq!(options.number(option::BLOCK_SIZE), Some(512));
         assert_eq!(options.number(option::TRANSFER_SIZE), None);
         assert_eq!(options.number(option::WINDOW_SIZE), None);

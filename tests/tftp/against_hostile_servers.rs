@@ -12,7 +12,7 @@ use bothways::wire::tftp::{Options, Packet};
 use tokio::net::UdpSocket;
 
 use super::{asking, reading};
-use crate::support::daemon::free_udp_port;
+use crate::support::daemon::free_fixed_port;
 use crate::support::hostile::{Hostile, garbage};
 use crate::support::{Seen, run, run_within};
 
@@ -22,7 +22,7 @@ fn data(block: u16, bytes: usize) -> Vec<u8> {
     Packet::Data { block, bytes: vec![b'x'; bytes].into() }.encode()
 }
 
-fn granting(name: &str, value: u32) -> Vec<u8> {
+fn granting(name: &str, value: u64) -> Vec<u8> {
     Packet::OptionAck(Options::default().with(name, value)).encode()
 }
 
@@ -36,7 +36,7 @@ fn said(seen: &Seen) -> (Status, Code) {
 
 #[tokio::test]
 async fn a_port_on_which_nothing_listens_is_refused() {
-    let seen = run(&asking(None, free_udp_port())).await;
+    let seen = run(&asking(None, free_fixed_port())).await;
     assert_eq!(said(&seen), (Status::Fail, Code::Refused), "{:?}", seen.evidence);
 }
 
@@ -87,7 +87,7 @@ async fn options_that_were_not_asked_for_or_are_larger_are_not_tftp() {
 
 #[tokio::test]
 async fn an_error_with_endless_text_is_shown_short() {
-    let endless = [b"\0\x05\0\x01".as_slice(), &[b'\x1b'; 40_000]].concat();
+    let endless = [b"\0\x05\0\x01".as_slice(), vec![b'\x1b'; 40_000].as_slice()].concat();
     let hostile = Hostile::udp(move |_| vec![endless.clone()]).await;
     let seen = run(&asking(None, hostile.address.port())).await;
     assert_eq!(said(&seen), (Status::Pass, Code::Ok));

@@ -11,7 +11,7 @@ use bothways::model::fact::Fact;
 use bothways::model::finding::{Lost, Status};
 
 use super::{asking, reading};
-use crate::support::daemon::{Daemon, free_udp_port, program, start};
+use crate::support::daemon::{Daemon, free_fixed_port, program, start};
 use crate::support::{Seen, run, run_within};
 
 /// Whether a TFTP server answers anything at all.
@@ -23,7 +23,7 @@ fn answers(host: &str, port: u16) -> bool {
 
 fn file(folder: &Path, name: &str, bytes: usize) {
     let path = folder.join(name);
-    std::fs::write(&path, (0..bytes).map(|n| (n % 251) as u8).collect::<Vec<_>>()).expect("a file");
+    std::fs::write(&path, (0..=250).cycle().take(bytes).collect::<Vec<u8>>()).expect("a file");
     std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o644)).expect("its mode");
 }
 
@@ -36,7 +36,7 @@ fn tftpd_hpa() -> (Daemon, u16) {
     file(&root, "million", 1 << 20);
     file(&root, "secret", 10);
     std::fs::set_permissions(root.join("secret"), std::fs::Permissions::from_mode(0o600)).expect("its mode");
-    let port = free_udp_port();
+    let port = free_fixed_port();
     let mut command = Command::new(program("in.tftpd", "tftpd-hpa"));
     command.args(["-4", "--foreground", "--user", "root", "--address", &format!("127.0.0.1:{port}"), "--secure"]);
     let mut daemon = start(command.arg(&root), folder);
@@ -172,6 +172,7 @@ fn dnsmasq(namespace: &Namespace) -> Daemon {
     let root = folder.path().join("root");
     std::fs::create_dir(&root).expect("a root");
     file(&root, "million", 1 << 20);
+    file(&root, "many-blocks", 8 * 65_540 + 3);
     let mut command = namespace.command(&program("dnsmasq", "dnsmasq-base"));
     command.args(["--keep-in-foreground", "--conf-file=/dev/null", "--pid-file", "--user=root", "--port=0"]);
     let mut daemon = start(command.arg("--enable-tftp").arg(format!("--tftp-root={}", root.display())), folder);
@@ -191,6 +192,15 @@ async fn dnsmasq_on_the_standard_port_is_read_whole_with_windows() {
     let seen = run(&ask).await;
     assert_eq!((seen.judgement.status, seen.judgement.code), (Status::Pass, Code::Ok));
     assert!(!seen.evidence.holds(Fact::Echoed), "dnsmasq repeats the file name in its message, but is no responder");
+}
+
+#[tokio::test]
+async fn a_file_of_more_blocks_than_there_are_numbers_is_read_to_its_end() {
+    let namespace = Namespace::new('n');
+    let _daemon = dnsmasq(&namespace);
+    let mut ask = reading("many-blocks", Some(8), Some(64), 69);
+    ask.host.clone_from(&namespace.address);
+    assert_read(&run_within(&ask, &[], Duration::from_secs(60)).await, 8 * 65_540 + 3);
 }
 
 #[tokio::test]

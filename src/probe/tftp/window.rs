@@ -177,7 +177,9 @@ mod tests {
             size in 1u16..6,
         ) {
             let mut window = Window::new(8, size);
-            order.iter().for_each(|block| { window.take(*block, 8); });
+            for block in order {
+                window.take(block, 8);
+            }
             prop_assert_eq!(window.bytes(), u64::from(window.last()) * 8);
         }
     }
