@@ -48,11 +48,6 @@ impl Samba {
     pub fn path(&self, name: &str) -> PathBuf {
         self.daemon.path(name)
     }
-
-    /// What the server wrote to its log.
-    pub fn log(&self) -> String {
-        fs::read_to_string(self.daemon.path("log")).unwrap_or_default()
-    }
 }
 
 /// The account with the right password in [`secrets`].

@@ -94,14 +94,6 @@ impl<'a> Story<'a> {
 
     fn mapped(&self, share: &str, account: &Account) -> Judgement {
         let (target, user, dialect) = (&self.target, user(account), self.dialect());
-        if self.case.evidence.holds(Fact::Guest) {
-            let sentence = format!(
-                "The share `{share}` on {target} can be mapped, but only as a guest: the server does not know {user}, and \
-                 Windows clients refuse guest access by default."
-            );
-            return Judgement::warn(Code::SmbLoginFailed, Confidence::Proven, sentence)
-                .remedy(Who::TargetHost, format!("Create the account {user}, or correct it in the profile."));
-        }
         let entries = match self.case.evidence.number(Fact::Entries) {
             Some(1) => ": 1 entry".to_owned(),
             Some(entries) => format!(": {entries} entries"),
@@ -167,8 +159,10 @@ impl<'a> Story<'a> {
             (Failure::Reset, _) => open(
                 Code::ResetOnPayload,
                 Confidence::Likely,
-                format!("{target} accepted the connection and reset it as soon as SMB was spoken, as firewalls that look \
-                         into the content do."),
+                format!(
+                    "{target} accepted the connection and reset it as soon as SMB was spoken, as firewalls that look \
+                         into the content do, and servers that do not serve this address."
+                ),
             ),
             _ => unforeseen(self.case),
         }

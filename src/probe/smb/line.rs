@@ -128,7 +128,7 @@ impl SmbTransportRead for Line {
         })
     }
 
-    fn receive<'a>(&'a mut self) -> BoxFuture<'a, Result<Vec<u8>>> {
+    fn receive(&mut self) -> BoxFuture<'_, Result<Vec<u8>>> {
         Box::pin(async move {
             let read = self.read.as_mut().ok_or(TransportError::NotConnected)?;
             let message = next_message(read).await.map_err(|error| self.watch.end(error))?;
@@ -152,8 +152,16 @@ async fn next_message(read: &mut ReadHalf<Connection>) -> io::Result<Vec<u8>> {
         if body.len() < head.length {
             return Err(io::ErrorKind::UnexpectedEof.into());
         }
-        if head.kind == Kind::Message {
-            return Ok(body);
+        match head.kind {
+            // The crate would wait for ever for something else to arrive.
+            Kind::Message if !is_smb2(&body) => return Err(io::ErrorKind::InvalidData.into()),
+            Kind::Message => return Ok(body),
+            _ => {}
         }
     }
+}
+
+/// Whether a message is SMB2: plain, encrypted or compressed.
+fn is_smb2(message: &[u8]) -> bool {
+    matches!(message, [0xFC..=0xFE, b'S', b'M', b'B', ..])
 }

@@ -10,7 +10,9 @@ use std::sync::Arc;
 use futures_util::future::{Either, select};
 use secrecy::{ExposeSecret, SecretString};
 use smb::connection::ConnectionConfig;
-use smb::{Connection, Dialect, Directory, DirAccessMask, FileNamesInformation, Guid, Resource, Session, Tree, UncPath};
+use smb::{
+    Connection, Dialect, DirAccessMask, Directory, FileNamesInformation, Guid, Resource, Session, Tree, UncPath,
+};
 use sspi::{AuthIdentity, Username};
 use tokio::sync::oneshot;
 
@@ -136,7 +138,6 @@ impl Climb {
             // The runner's deadline is the only one.
             timeout: Some(std::time::Duration::ZERO),
             max_dialect: newest,
-            allow_unsigned_guest_access: true,
             client_name: Some("bothways".to_owned()),
             disable_notifications: true,
             smb2_only_negotiate: true,
@@ -152,22 +153,22 @@ impl Climb {
         }
     }
 
-    async fn log_in(
-        &self,
-        connection: &Connection,
-        watch: &Watch,
-        identity: AuthIdentity,
-    ) -> Result<Session, Stopped> {
+    async fn log_in(&self, connection: &Connection, watch: &Watch, identity: AuthIdentity) -> Result<Session, Stopped> {
         let note = format!("SESSION_SETUP as {}", identity.username.inner());
-        let session = self.stage("session", note, connection.authenticate(identity), watch).await?;
+        let step = self.begin();
+        let outcome = unless_broken(connection.authenticate(identity), watch).await;
         self.trace.fact(Fact::Guest, watch.guest());
-        Ok(session)
+        match outcome {
+            // The crate says no word of its own of this; no guest's session is good enough for a share that is to be mapped.
+            _ if watch.guest() => Err(step.fail_with(Failure::Unexpected, format!("{note}: taken for a guest"))),
+            Ok(session) => Ok(self.reached("session", session, step, note)),
+            Err(fallen) => Err(self.fallen(step, fallen)),
+        }
     }
 
     async fn connect_tree(&self, session: &Session, watch: &Watch) -> Result<Tree, Stopped> {
         let (share, _) = self.share_and_folder();
-        // The name goes to the server as it was written; an IPv6 address is not written with colons in such a path.
-        let host = self.ask.host.replace(':', "-");
+        let host = wire::session::unc_host(&self.ask.host);
         let path = UncPath::new(&host).and_then(|server| server.with_share(share));
         let connecting = async { session.tree_connect(&path?).await };
         self.stage("tree", format!("TREE_CONNECT \\\\{host}\\{share}"), connecting, watch).await
@@ -193,20 +194,22 @@ impl Climb {
     /// One stage as one step; passed, it is how far it came.
     async fn stage<T>(
         &self,
-        word: &str,
+        name: &str,
         note: String,
         work: impl Future<Output = smb::Result<T>>,
         watch: &Watch,
     ) -> Result<T, Stopped> {
         let step = self.begin();
         match unless_broken(work, watch).await {
-            Ok(value) => {
-                self.trace.fact(Fact::Stage, word);
-                step.pass_with(note);
-                Ok(value)
-            }
+            Ok(value) => Ok(self.reached(name, value, step, note)),
             Err(fallen) => Err(self.fallen(step, fallen)),
         }
+    }
+
+    fn reached<T>(&self, stage: &str, value: T, step: OpenStep, note: String) -> T {
+        self.trace.fact(Fact::Stage, stage);
+        step.pass_with(note);
+        value
     }
 
     fn begin(&self) -> OpenStep {

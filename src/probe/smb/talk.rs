@@ -213,10 +213,7 @@ fn offer(dialects: &[u16], token: &Token) -> negotiate::Request {
         capabilities: CAPABILITY_ENCRYPTION,
         client: Guid::carrying(token),
         dialects: dialects.to_vec(),
-        contexts: vec![
-            Context::Preauth { hashes: vec![negotiate::SHA_512], salt },
-            Context::Encryption(ciphers),
-        ],
+        contexts: vec![Context::Preauth { hashes: vec![negotiate::SHA_512], salt }, Context::Encryption(ciphers)],
     }
 }
 

@@ -204,11 +204,8 @@ impl Response {
         let (system_time, _start_time) = (cut.u64()?, cut.u64()?);
         let (token_at, token_length, contexts_at) = (cut.u16()?, cut.u16()?, cut.u32()?);
         let token = part(message, token_at, token_length)?.to_vec();
-        let contexts = if dialect == dialect::SMB_3_1_1 {
-            decode_contexts(message, contexts_at, count)?
-        } else {
-            Vec::new()
-        };
+        let contexts =
+            if dialect == dialect::SMB_3_1_1 { decode_contexts(message, contexts_at, count)? } else { Vec::new() };
         Ok(Self {
             security_mode,
             dialect,

@@ -1,4 +1,4 @@
-//! SESSION_SETUP and TREE_CONNECT: a login, and a share (MS-SMB2 2.2.5, 2.2.6, 2.2.9 and 2.2.10).
+//! `SESSION_SETUP` and `TREE_CONNECT`: a login, and a share (MS-SMB2 2.2.5, 2.2.6, 2.2.9 and 2.2.10).
 
 use super::Malformed;
 use super::cut::{Cut, length16, part, utf16};
@@ -93,10 +93,20 @@ impl SetupResponse {
     }
 }
 
+/// A host as it is written in such paths, where an IPv6 address may have no colons.
+#[must_use]
+pub fn unc_host(host: &str) -> String {
+    if host.contains(':') {
+        format!("{}.ipv6-literal.net", host.replace(':', "-").replace('%', "s"))
+    } else {
+        host.to_owned()
+    }
+}
+
 /// A whole message that asks for `\\host\share`.
 #[must_use]
 pub fn tree_request(head: &Header, host: &str, share: &str) -> Vec<u8> {
-    let path = utf16(&format!("\\\\{host}\\{share}"));
+    let path = utf16(&format!("\\\\{}\\{share}", unc_host(host)));
     let mut body = Vec::new();
     body.extend(9u16.to_le_bytes());
     body.extend([0; 2]);
@@ -106,7 +116,7 @@ pub fn tree_request(head: &Header, host: &str, share: &str) -> Vec<u8> {
     header::message(head, &body)
 }
 
-/// The path that a TREE_CONNECT asks for.
+/// The path that a `TREE_CONNECT` asks for.
 ///
 /// # Errors
 /// It is too short, or not built as the specification says.
@@ -149,6 +159,12 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+
+    #[test]
+    fn an_ipv6_address_is_written_without_colons() {
+        assert_eq!(unc_host("fd00::7"), "fd00--7.ipv6-literal.net");
+        assert_eq!(unc_host("files.example"), "files.example");
+    }
 
     proptest! {
         #[test]

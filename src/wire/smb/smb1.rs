@@ -42,7 +42,10 @@ pub fn dialects(message: &[u8]) -> Result<Vec<String>, Malformed> {
     cut.bytes(2 * usize::from(words))?;
     let length = cut.u16()?;
     let names = cut.bytes(usize::from(length))?.split(|byte| *byte == 0);
-    Ok(names.filter_map(|name| name.strip_prefix(&[2])).map(|name| String::from_utf8_lossy(name).into_owned()).collect())
+    Ok(names
+        .filter_map(|name| name.strip_prefix(&[2]))
+        .map(|name| String::from_utf8_lossy(name).into_owned())
+        .collect())
 }
 
 /// A whole answer that chooses the dialect with this index, or [`NONE`], without the fields that a login would need.

@@ -10,6 +10,7 @@ use crate::wire::smb::status;
 /// A refusal of an account, by the stage that it had come to.
 pub(super) fn judge(story: &Story, share: &str, account: &Account) -> Judgement {
     match (story.stage, story.status) {
+        (Some("negotiate"), _) if story.case.evidence.holds(Fact::Guest) => guest(story, account),
         (Some("negotiate"), Some(status)) => login(story, account, status),
         (Some("session"), Some(status::BAD_NETWORK_NAME | status::BAD_DEVICE_TYPE)) => missing(story, share),
         (Some("session"), Some(status::ACCESS_DENIED | status::NETWORK_ACCESS_DENIED)) => {
@@ -43,9 +44,26 @@ fn login(story: &Story, account: &Account, status: u32) -> Judgement {
         return Judgement::fail(Code::SmbAccessDenied, Confidence::Likely, sentence)
             .remedy(Who::TargetHost, "Let this client log in to the file server over the network.");
     }
-    let Some((reason, who, cure)) = reason(status) else { return other(story, &format!("the login of {user}"), status) };
+    let Some((reason, who, cure)) = reason(status) else {
+        return other(story, &format!("the login of {user}"), status);
+    };
     let sentence = format!("{target} speaks SMB, but the login of {user} failed: {reason}; the network is fine.");
     Judgement::fail(Code::SmbLoginFailed, Confidence::Proven, sentence).remedy(who, cure)
+}
+
+/// The account is not known there, and guests are let in.
+fn guest(story: &Story, account: &Account) -> Judgement {
+    let (target, user) = (&story.target, user(account));
+    let cure =
+        format!("Create the account {user} on the file server, or correct the endpoint's `user` in the profile.");
+    let (code, sentence) = if story.signing_required() {
+        let why = "and signs everything, which guests can't do; the network is fine.";
+        (Code::SmbSigningRequired, format!("{target} does not know {user}, would let it in only as a guest, {why}"))
+    } else {
+        let why = "which Windows clients refuse by default; the network is fine.";
+        (Code::SmbLoginFailed, format!("{target} does not know {user} and would let it in only as a guest, {why}"))
+    };
+    Judgement::fail(code, Confidence::Proven, sentence).remedy(Who::TargetHost, cure)
 }
 
 /// Why a login failed, and who can do what.
@@ -89,24 +107,16 @@ fn reason(status: u32) -> Option<(&'static str, Who, &'static str)> {
 }
 
 fn missing(story: &Story, share: &str) -> Judgement {
-    let sentence = format!(
-        "{} speaks SMB and accepted the login, but has no share `{share}`; the network is fine.",
-        story.target
-    );
-    Judgement::fail(Code::SmbShareMissing, Confidence::Proven, sentence)
-        .remedy(Who::TargetHost, format!("Share a folder as `{share}`, or correct the endpoint's `share` in the profile."))
+    let sentence =
+        format!("{} speaks SMB and accepted the login, but has no share `{share}`; the network is fine.", story.target);
+    Judgement::fail(Code::SmbShareMissing, Confidence::Proven, sentence).remedy(
+        Who::TargetHost,
+        format!("Share a folder as `{share}`, or correct the endpoint's `share` in the profile."),
+    )
 }
 
 fn no_access(story: &Story, share: &str, account: &Account) -> Judgement {
     let (target, user) = (&story.target, user(account));
-    if story.case.evidence.holds(Fact::Guest) && story.signing_required() {
-        let sentence = format!(
-            "{target} does not know {user} and took it for a guest; it requires signing, which guests can't do, so the share \
-             `{share}` is out of reach; the network is fine."
-        );
-        return Judgement::fail(Code::SmbSigningRequired, Confidence::Likely, sentence)
-            .remedy(Who::TargetHost, format!("Create the account {user}; guests can't sign."));
-    }
     let sentence = format!(
         "{target} speaks SMB and accepted the login of {user}, but denies it the share `{share}`; the network is fine."
     );
