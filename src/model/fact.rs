@@ -98,6 +98,8 @@ facts! {
     Share = "share": "the share that was asked for",
     Entries = "entries": "entries in the root of the share",
     Anonymous = "anonymous": "whether the session was anonymous",
+    NetbiosAnswers = "netbios-answers": "whether SMB answers on TCP 139 where it does not on 445",
+    Guest = "guest": "whether the server took the account for a guest",
 
     TransferPort = "transfer-port": "the port that the TFTP server answers from",
     TftpError = "tftp-error": "the TFTP error code",

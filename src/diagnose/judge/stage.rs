@@ -20,6 +20,7 @@ pub fn judge(case: &Case) -> Judgement {
         (_, Failure::NotBuilt) => not_built(case),
         (_, Failure::Internal) => unforeseen(case),
         (StepKind::Resolve, _) => name::judge(case, failure),
+        (StepKind::Connect, _) if case.ask.probe.protocol() == Protocol::Smb => smb::unconnected(case, failure),
         (StepKind::Connect, _) => reach::judge(case, failure),
         (StepKind::Proxy, _) => proxy::judge(case, failure),
         (StepKind::Tls, _) if sql::judges_tls(case) => sql::judge(case),
