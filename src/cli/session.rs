@@ -1,5 +1,6 @@
 //! What surrounds a run of the engine: the runtime, the resolver, secrets, Ctrl-C, and the record at the end.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -36,7 +37,7 @@ pub(super) async fn run(
     let secrets = secrets::read(plan)?;
     let resolver = match profile.settings.name_servers.as_slice() {
         [] => Resolver::default(),
-        servers => Resolver::with_name_servers(servers.to_vec()),
+        servers => Resolver::with_name_servers(servers.iter().map(|ip| SocketAddr::new(*ip, 53)).collect()),
     };
     let net = Arc::new(Net::new(resolver, secrets));
     let (clock, started) = (Instant::now(), jiff::Timestamp::now());

@@ -9,7 +9,7 @@ use std::pin::{Pin, pin};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use futures_util::future::{Fuse, FutureExt, poll_immediate};
+use futures_util::future::{BoxFuture, Fuse, FutureExt, poll_immediate};
 use http_body_util::{BodyExt, Empty};
 use hyper::body::Incoming;
 use hyper::client::conn::http1;
@@ -65,9 +65,12 @@ pub(super) async fn open(
             Ok(pair) => pair,
             Err(error) => return Err(end(sending, &error)),
         };
-    let mut connection = pin!(connection.with_upgrades().fuse());
+    // Both are boxed: as they are, the compiler can't see that what awaits them may move between threads.
+    let connection: BoxFuture<'static, hyper::Result<()>> = Box::pin(connection.with_upgrades());
+    let mut connection = pin!(connection.fuse());
     let begun = Instant::now();
-    let mut answer = pin!(sender.send_request(request).fuse());
+    let answer: BoxFuture<'_, hyper::Result<Response<Incoming>>> = Box::pin(sender.send_request(request));
+    let mut answer = pin!(answer.fuse());
     // One turn of the connection writes the request; a connection that is over by then never took it.
     if poll_immediate(&mut connection).await.is_some()
         && let Some(Err(error)) = poll_immediate(&mut answer).await
