@@ -77,8 +77,8 @@ fn step(kind: StepKind, at_ms: u64, micros: u64, address: Option<&str>, error: O
     Step { kind, at_ms, took_ms, address, error, os_code: None, icmp: None, note: None }
 }
 
-fn network(text: &str) -> Option<Remedy> {
-    Some(Remedy { who: Who::Network, text: text.to_owned() })
+fn network(text: &str) -> Remedy {
+    Remedy { who: Who::Network, text: text.to_owned() }
 }
 
 fn job_query() -> Outcome {
@@ -131,7 +131,7 @@ fn client_side() -> Vec<Outcome> {
         job_query(),
         Outcome {
             confidence: Confidence::Likely,
-            remedy: network("Raise the limit on bodies for srv01.corp.example to 2 MB at least."),
+            remedy: Some(network("Raise the limit on bodies for srv01.corp.example to 2 MB at least.")),
             steps: vec![
                 step(StepKind::Connect, 0, 900, Some("10.9.1.9:8080"), None),
                 step(StepKind::Proxy, 1, 12_000, Some("proxy.corp.example:8080"), None),
@@ -143,7 +143,7 @@ fn client_side() -> Vec<Outcome> {
         Outcome {
             task: "wake-up".to_owned(),
             carries: Some(Carries::ServerToClient),
-            remedy: network("Let WebSocket upgrades to srv01.corp.example pass, or use HTTPS."),
+            remedy: Some(network("Let WebSocket upgrades to srv01.corp.example pass, or use HTTPS.")),
             steps: vec![step(StepKind::Reply, 9, 3_000, None, Some(Failure::Unexpected))],
             ..outcome(
                 "wake-up-websocket",
@@ -190,7 +190,7 @@ fn server_side() -> Vec<Outcome> {
     vec![
         wake_up_tcp(),
         Outcome {
-            remedy: network("Allow TCP 1433 from server to sql-server."),
+            remedy: Some(network("Allow TCP 1433 from server to sql-server.")),
             path: PathEvidence { last_hop: None, rejected_by: Some(icmp) },
             steps: vec![
                 step(StepKind::Resolve, 0, 1_900, Some("sql01.corp.example"), None),
@@ -202,7 +202,7 @@ fn server_side() -> Vec<Outcome> {
             endpoint: "sql-server-2".to_owned(),
             lost: Some(Lost::Request),
             attempts: 2,
-            remedy: network("Allow TCP 1433 from server to sql-server."),
+            remedy: Some(network("Allow TCP 1433 from server to sql-server.")),
             path: PathEvidence {
                 last_hop: Some(Hop { ttl: 1, address: IpAddr::from([10, 9, 2, 1]) }),
                 rejected_by: None,
