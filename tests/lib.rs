@@ -2,6 +2,8 @@
 
 mod support;
 
+mod cli;
+mod house_rules;
 mod http;
 mod profiles;
 mod proxy;

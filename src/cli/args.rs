@@ -10,14 +10,22 @@ use super::exit::{self, FailOn};
 use crate::model::span::Span;
 use crate::report::Format;
 
+/// The first things to try, as help and the manual page tell them.
+pub(super) const EXAMPLES: &str = "\
+Examples:
+  bothways demo
+  bothways check miradore --side client --set server.host=srv01.corp.example
+  bothways check our-site.yaml --side server --format json --output run.json
+  bothways explain dropped";
+
 /// Checks every documented network flow of a product from either side, and says what is blocked, where, why, and the
 /// rule to ask for.
 #[derive(Debug, Parser)]
-#[command(name = "bothways", version, after_help = exit::ABOUT, max_term_width = 100)]
+#[command(name = "bothways", version, after_help = format!("{EXAMPLES}\n\n{}", exit::ABOUT), max_term_width = 100)]
 pub struct Cli {
     #[command(subcommand)]
     pub command: Command,
-    /// When to use colours; NO_COLOR, CLICOLOR_FORCE and FORCE_COLOR are honoured
+    /// When to use colours; `NO_COLOR`, `CLICOLOR_FORCE` and `FORCE_COLOR` are honoured
     #[arg(long, global = true, value_enum, value_name = "WHEN", default_value_t)]
     pub color: ColourChoice,
 }

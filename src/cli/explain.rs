@@ -76,3 +76,52 @@ fn paragraph(page: &mut Page, block: &str) {
         None => {}
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+    use crate::cli::args::Cli;
+
+    /// What stands between backquotes in a page.
+    fn spans(page: &str) -> impl Iterator<Item = String> {
+        let words = page.split('`').skip(1).step_by(2);
+        words.map(|span| span.split_whitespace().collect::<Vec<_>>().join(" ")).collect::<Vec<_>>().into_iter()
+    }
+
+    #[test]
+    fn pages_name_only_commands_and_options_that_there_are() {
+        let mut command = Cli::command();
+        command.build();
+        let commands: Vec<&str> = command.get_subcommands().map(clap::Command::get_name).collect();
+        let options: Vec<String> = command
+            .get_subcommands()
+            .flat_map(|subcommand| subcommand.get_arguments().filter_map(|argument| argument.get_long()))
+            .map(|long| format!("--{long}"))
+            .collect();
+        for code in Code::ALL {
+            for span in
+                spans(explain::page(*code)).filter(|span| span.starts_with("bothways ") || span.starts_with("--"))
+            {
+                let mut words = span.split(' ').peekable();
+                if words.next_if_eq(&"bothways").is_some() {
+                    let word = words.next().unwrap_or_default();
+                    assert!(commands.contains(&word), "{code}: {span}");
+                }
+                for word in words.filter(|word| word.starts_with("--")) {
+                    assert!(options.iter().any(|option| option == word), "{code}: {span}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_page_keeps_its_paragraphs_and_items() {
+        let look = crate::report::Look::plain(40);
+        let mut page = Page::new(&look);
+        markdown(&mut page, "# word\n\nOne line\nand another.\n\n## Next\n\n- first item\n  goes on\n- second\n");
+        let text = String::from_utf8(page.finish()).unwrap();
+        assert_eq!(text, "word\n\n  One line and another.\n\nNext\n\n  - first item goes on\n  - second\n\n");
+    }
+}

@@ -9,16 +9,16 @@ use crate::profile::load;
 
 pub(super) fn run(args: &LintArgs) -> Result<ExitCode, CliError> {
     let catalog = Catalog::with_folder(args.catalog.checks_folder.clone());
-    let (mut text, mut wrong) = (String::new(), 0_usize);
+    let (mut lines, mut code) = (Vec::new(), exit::WORKS);
     for file in &args.files {
         let problems = load::lint(file, &catalog);
         if problems.0.is_empty() {
-            text.push_str(&format!("{}: no problems\n", file.display()));
+            lines.push(format!("{}: no problems\n", file.display()));
         } else {
-            wrong += 1;
-            text.push_str(&format!("{}\n", problems.to_string().trim_end()));
+            code = exit::USAGE;
+            lines.push(format!("{}\n", problems.to_string().trim_end()));
         }
     }
-    output::to_stdout(text.as_bytes())?;
-    Ok(ExitCode::from(if wrong == 0 { exit::WORKS } else { exit::USAGE }))
+    output::to_stdout(lines.concat().as_bytes())?;
+    Ok(ExitCode::from(code))
 }

@@ -3,11 +3,11 @@
 use std::io;
 use std::process::ExitCode;
 
-use clap::{Command, CommandFactory};
+use clap::{Arg, CommandFactory};
 use clap_mangen::Man;
-use clap_mangen::roff::{Roff, bold, roman};
+use clap_mangen::roff::{Roff, bold, line_break, roman};
 
-use super::args::Cli;
+use super::args::{Cli, EXAMPLES};
 use super::{CliError, exit, output};
 
 pub(super) fn run() -> Result<ExitCode, CliError> {
@@ -19,7 +19,8 @@ pub(super) fn run() -> Result<ExitCode, CliError> {
 fn page() -> io::Result<Vec<u8>> {
     let mut command = Cli::command();
     command.build();
-    let man = Man::new(command.clone()).section("1").manual("User Commands");
+    // An empty date would let what follows it move up by one.
+    let man = Man::new(command.clone()).section("1").date(" ").manual("User Commands");
     let mut out = Vec::new();
     man.render_title(&mut out)?;
     man.render_name_section(&mut out)?;
@@ -28,37 +29,45 @@ fn page() -> io::Result<Vec<u8>> {
     let mut roff = Roff::new();
     roff.control("SH", ["COMMANDS"]);
     for subcommand in command.get_subcommands().filter(|subcommand| subcommand.get_name() != "help") {
-        describe(&mut roff, subcommand);
+        roff.control("SS", [format!("bothways {}", subcommand.get_name()).as_str()]);
+        roff.text([roman(subcommand.get_about().map(ToString::to_string).unwrap_or_default())]);
+        arguments(&mut roff, subcommand.get_arguments().filter(|argument| !argument.is_global_set()));
     }
+    roff.control("SH", ["OPTIONS OF EVERY COMMAND"]);
+    arguments(&mut roff, command.get_arguments().filter(|argument| argument.is_global_set()));
     exit_status(&mut roff);
+    examples(&mut roff);
     roff.to_writer(&mut out)?;
     Ok(out)
 }
 
-/// One subcommand with its arguments.
-fn describe(roff: &mut Roff, command: &Command) {
-    roff.control("SS", [format!("bothways {}", command.get_name()).as_str()]);
-    roff.text([roman(command.get_about().map(ToString::to_string).unwrap_or_default())]);
-    for argument in command.get_arguments().filter(|argument| !argument.is_hide_set() && argument.get_id() != "help") {
+fn arguments<'a>(roff: &mut Roff, arguments: impl Iterator<Item = &'a Arg>) {
+    for argument in arguments.filter(|argument| !argument.is_hide_set() && argument.get_id() != "help") {
         roff.control("TP", []);
-        roff.text([bold(argument.to_string())]);
-        let mut help = argument.get_help().map(ToString::to_string).unwrap_or_default();
+        let short = argument.get_short().map(|letter| format!("-{letter}, ")).unwrap_or_default();
+        roff.text([bold(format!("{short}{argument}"))]);
+        let help = argument.get_help().map(ToString::to_string).unwrap_or_default();
         let values: Vec<String> =
             argument.get_possible_values().iter().map(|value| value.get_name().to_owned()).collect();
-        if !values.is_empty() && argument.get_action().takes_values() {
-            help.push_str(&format!(" [{}]", values.join(", ")));
-        }
-        roff.text([roman(help)]);
+        let takes = argument.get_action().takes_values() && !values.is_empty();
+        roff.text([roman(if takes { format!("{help} [{}]", values.join(", ")) } else { help })]);
     }
 }
 
 fn exit_status(roff: &mut Roff) {
     roff.control("SH", ["EXIT STATUS"]);
-    for line in exit::ABOUT.lines().skip(1) {
-        if let Some((code, meaning)) = line.trim().split_once("  ") {
-            roff.control("TP", []);
-            roff.text([bold(code)]);
-            roff.text([roman(meaning)]);
-        }
+    for (code, meaning) in exit::ABOUT.lines().skip(1).filter_map(|line| line.trim().split_once("  ")) {
+        roff.control("TP", []);
+        roff.text([bold(code)]);
+        roff.text([roman(meaning)]);
     }
+}
+
+fn examples(roff: &mut Roff) {
+    roff.control("SH", ["EXAMPLES"]);
+    roff.control("nf", []);
+    roff.text(
+        EXAMPLES.lines().skip(1).flat_map(|line| [roman(line.trim().to_owned()), line_break()]).collect::<Vec<_>>(),
+    );
+    roff.control("fi", []);
 }

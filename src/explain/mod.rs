@@ -56,3 +56,38 @@ pub fn title(group: Group) -> &'static str {
         Group::Run => "The run itself",
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_code_has_a_page_with_every_section_filled_in_order() {
+        for code in Code::ALL {
+            let page = page(*code);
+            assert!(page.starts_with(&format!("# {code}\n\n")), "{code}: the page is missing or has another title");
+            let parts: Vec<&str> = page.split("\n## ").skip(1).collect();
+            let headings: Vec<&str> = parts.iter().filter_map(|part| part.lines().next()).collect();
+            assert_eq!(headings, SECTIONS, "{code}");
+            for part in parts {
+                let words = part.split_whitespace().count();
+                assert!(words > 5, "{code}: a section says next to nothing: {part}");
+            }
+        }
+    }
+
+    #[test]
+    fn no_page_is_orphaned() {
+        for name in names() {
+            assert!(name.parse::<Code>().is_ok(), "docs/codes/{name}.md explains no code");
+        }
+    }
+
+    #[test]
+    fn a_summary_is_one_sentence() {
+        for code in Code::ALL {
+            let summary = summary(*code);
+            assert!(summary.ends_with('.') && !summary.trim_end_matches('.').contains(". "), "{code}: {summary}");
+        }
+    }
+}

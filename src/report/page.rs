@@ -118,9 +118,10 @@ impl<'a> Page<'a> {
         let text = self.shown(text);
         let taken = self.measure(lead);
         if text.trim().is_empty() {
-            return if taken > 0 {
-                self.row(lead)
-            };
+            if taken > 0 {
+                self.row(lead);
+            }
+            return;
         }
         let crowded = taken > 0 && self.width() < taken + 12;
         if crowded {
@@ -133,15 +134,9 @@ impl<'a> Page<'a> {
             .word_splitter(WordSplitter::NoHyphenation);
         for (number, line) in textwrap::wrap(text.trim(), options).iter().enumerate() {
             let margin = if number == 0 { first.len() } else { rest.len() };
-            match number {
-                0 if !crowded && !lead.is_empty() => {
-                    let lead = self.cells(lead);
-                    self.text.push_str(&lead);
-                }
-                _ => self.text.push_str(&line[..margin]),
-            }
-            let painted = self.paint(&line[margin..], paint);
-            self.text.push_str(&painted);
+            let before = if number == 0 && !crowded { self.cells(lead) } else { line[..margin].to_owned() };
+            let line = before + &self.paint(&line[margin..], paint);
+            self.text.push_str(line.trim_end());
             self.text.push('\n');
         }
     }
@@ -177,6 +172,8 @@ impl<'a> Page<'a> {
     }
 
     fn paint(&self, text: &str, paint: Paint) -> String {
+        // They have kept numbers and units on one line; who copies the text expects ordinary blanks.
+        let text = &text.replace('\u{a0}', " ");
         if self.look.colour && paint != Paint::Plain && !text.trim().is_empty() {
             paint.style().style(text).to_string()
         } else {

@@ -30,7 +30,6 @@ pub(super) fn ascii(text: &str) -> String {
             '–' | '—' | '‑' => out.push('-'),
             '‘' | '’' => out.push('\''),
             '“' | '”' => out.push('"'),
-            '\u{a0}' => out.push(' '),
             c => out.push(c),
         }
     }

@@ -1,91 +1,18 @@
-//! What follows the rows: what to do, what it means for the tasks, what was not tested, the totals, and the verdict.
+//! What it all means: task by task, in numbers, and in one line.
 
 use super::super::page::{Cell, Page, Paint};
-use super::{MARK, distinct, mark, who};
+use super::{MARK, distinct, mark};
 use crate::model::code::Code;
-use crate::model::finding::{Remedy, Status};
-use crate::model::run::{Finding, Outcome, Run, TaskVerdict};
+use crate::model::finding::Status;
+use crate::model::run::{Outcome, Run, TaskVerdict};
 
-pub(super) fn write(page: &mut Page, run: &Run) {
-    what_to_do(page, run);
-    tasks(page, &run.tasks);
-    not_tested(page, &run.outcomes);
-    totals(page, &run.outcomes);
-    verdict(page, &run.outcomes);
-}
-
-/// One cause with everything that it explains.
-struct Cause<'a> {
-    status: Status,
-    code: Code,
-    checks: Vec<&'a str>,
-    sentence: &'a str,
-    remedy: Option<&'a Remedy>,
-}
-
-/// The findings, then remedies of outcomes that no finding took up: nothing that could be done is left out.
-fn causes(run: &Run) -> Vec<Cause<'_>> {
-    let told = |outcome: &Outcome| run.findings.iter().any(|finding| explains(finding, outcome));
-    let left = run.outcomes.iter().filter(|outcome| outcome.status != Status::Skip && !told(outcome));
-    let mut causes: Vec<Cause> = run.findings.iter().map(|finding| of_finding(finding, run)).collect();
-    causes.extend(left.filter_map(|outcome| {
-        let remedy = Some(outcome.remedy.as_ref()?);
-        let checks = vec![outcome.check.as_str()];
-        Some(Cause { status: outcome.status, code: outcome.code, checks, sentence: &outcome.sentence, remedy })
-    }));
-    causes.sort_by_key(|cause| std::cmp::Reverse(cause.status.weight()));
-    causes
-}
-
-fn explains(finding: &Finding, outcome: &Outcome) -> bool {
-    finding.outcomes.contains(&outcome.check)
-}
-
-fn of_finding<'a>(finding: &'a Finding, run: &Run) -> Cause<'a> {
-    let explained = run.outcomes.iter().filter(|outcome| explains(finding, outcome));
-    let same_code = explained.clone().filter(|outcome| outcome.code == finding.code);
-    let heaviest = |status: &Status| status.weight();
-    let status = same_code.map(|outcome| outcome.status).max_by_key(heaviest);
-    let status = status.or_else(|| explained.map(|outcome| outcome.status).max_by_key(heaviest));
-    Cause {
-        status: status.unwrap_or(Status::Unknown),
-        code: finding.code,
-        checks: distinct(finding.outcomes.iter().map(String::as_str)),
-        sentence: &finding.sentence,
-        remedy: finding.remedy.as_ref(),
-    }
-}
-
-fn what_to_do(page: &mut Page, run: &Run) {
-    let causes: Vec<Cause> = causes(run).into_iter().filter(|cause| cause.status != Status::Skip).collect();
-    if causes.is_empty() {
-        return;
-    }
-    page.heading("What to do");
-    for (number, cause) in causes.iter().enumerate() {
-        let lead = [
-            Cell::new(format!("  {}. ", number + 1), Paint::Strong),
-            mark(page, cause.status),
-            Cell::new("  ", Paint::Plain),
-            Cell::new(format!("{}: ", cause.code), Paint::of(cause.status)),
-        ];
-        page.wrapped(&lead, 5, &cause.checks.join(", "), Paint::Strong);
-        page.wrapped(&[Cell::new("     ", Paint::Plain)], 5, cause.sentence, Paint::Plain);
-        if let Some(remedy) = cause.remedy {
-            let lead = Cell::new(format!("     {}: ", who(remedy.who)), Paint::Strong);
-            page.wrapped(&[lead], 7, &remedy.text, Paint::Plain);
-        }
-    }
-    page.wrapped(&[], 0, "More about a code: bothways explain CODE", Paint::Faint);
-}
-
-fn tasks(page: &mut Page, tasks: &[TaskVerdict]) {
-    if tasks.is_empty() {
+pub(super) fn tasks(page: &mut Page, run: &Run) {
+    if run.tasks.is_empty() {
         return;
     }
     page.heading("Tasks");
-    let widest = tasks.iter().map(|task| page.columns(&task.task)).max().unwrap_or_default();
-    for task in tasks {
+    let widest = run.tasks.iter().map(|task| page.columns(&task.task)).max().unwrap_or_default();
+    for task in &run.tasks {
         let lead = [
             Cell::new("  ", Paint::Plain),
             mark(page, task.status),
@@ -93,57 +20,33 @@ fn tasks(page: &mut Page, tasks: &[TaskVerdict]) {
             Cell::new(&task.task, Paint::Strong).padded(widest),
             Cell::new("  ", Paint::Plain),
         ];
-        let served = match (&task.served_by, task.status) {
-            (Some(check), _) => format!("served by {check}"),
-            (None, Status::Skip) => "not tested from here".to_owned(),
-            (None, Status::Fail) => "served by nothing".to_owned(),
-            (None, _) => "not decided".to_owned(),
-        };
-        page.wrapped(&lead, 4 + MARK, &served, Paint::Plain);
-        if !matches!(task.status, Status::Pass | Status::Skip) && !task.sentence.is_empty() {
+        page.wrapped(&lead, 4 + MARK, &served(task), Paint::Plain);
+        // What a row above says already is not said again.
+        let said = run.outcomes.iter().any(|outcome| outcome.sentence == task.sentence);
+        if !said && !task.sentence.is_empty() && !matches!(task.status, Status::Pass | Status::Skip) {
             page.wrapped(&[Cell::new(" ".repeat(4 + MARK), Paint::Plain)], 4 + MARK, &task.sentence, Paint::Plain);
         }
     }
 }
 
-/// Skipped flows, those with one reason together.
-fn not_tested(page: &mut Page, outcomes: &[Outcome]) {
-    let mut groups: Vec<(String, Vec<&str>)> = Vec::new();
-    for outcome in outcomes.iter().filter(|outcome| outcome.status == Status::Skip) {
-        let reason = reason(page, outcome);
-        match groups.iter_mut().find(|(other, _)| *other == reason) {
-            Some((_, checks)) => checks.push(&outcome.check),
-            None => groups.push((reason, vec![&outcome.check])),
-        }
+fn served(task: &TaskVerdict) -> String {
+    let code = task.code.map(|code| format!(" ({code})")).unwrap_or_default();
+    match (&task.served_by, task.status) {
+        (Some(check), _) => format!("served by {check}{code}"),
+        (None, Status::Skip) => "not tested from here".to_owned(),
+        (None, Status::Fail) => format!("served by nothing{code}"),
+        (None, _) => format!("not decided{code}"),
     }
-    if groups.is_empty() {
-        return;
-    }
-    page.heading("Not tested from here");
-    for (reason, checks) in groups {
-        let lead = [Cell::new("  ", Paint::Plain), mark(page, Status::Skip), Cell::new("  ", Paint::Plain)];
-        page.wrapped(&lead, 4 + MARK, &distinct(checks).join(", "), Paint::Strong);
-        page.wrapped(&[Cell::new(" ".repeat(4 + MARK), Paint::Plain)], 4 + MARK, &reason, Paint::Plain);
-    }
-}
-
-/// Why a flow was skipped. Flows of one other side have one reason, however many they are.
-fn reason(page: &Page, outcome: &Outcome) -> String {
-    if outcome.code == Code::NotTestableFromHere && !page.look().verbose {
-        let role = &outcome.from;
-        return format!("Opened by {role}: run the same check on that side (--side {role}).");
-    }
-    outcome.sentence.clone()
 }
 
 /// The statuses that occur, with their numbers.
-fn totals(page: &mut Page, outcomes: &[Outcome]) {
+pub(super) fn totals(page: &mut Page, outcomes: &[Outcome]) {
     let order = [Status::Pass, Status::Warn, Status::Fail, Status::Error, Status::Unknown, Status::Skip];
     let counts: Vec<String> = order
         .into_iter()
         .filter_map(|status| {
             let count = outcomes.iter().filter(|outcome| outcome.status == status).count();
-            (count > 0).then(|| format!("{count} {status}"))
+            (count > 0).then(|| format!("{count}\u{a0}{status}"))
         })
         .collect();
     page.blank();
@@ -151,7 +54,7 @@ fn totals(page: &mut Page, outcomes: &[Outcome]) {
 }
 
 /// What it all means, in plain words; the last line that is written.
-fn verdict(page: &mut Page, outcomes: &[Outcome]) {
+pub(super) fn verdict(page: &mut Page, outcomes: &[Outcome]) {
     let of = |status: Status| outcomes.iter().filter(move |outcome| outcome.status == status).collect::<Vec<_>>();
     let (exposed, failed): (Vec<_>, Vec<_>) =
         of(Status::Fail).into_iter().partition(|outcome| outcome.code == Code::Exposed);

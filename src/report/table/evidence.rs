@@ -17,9 +17,9 @@ pub(super) fn write(page: &mut Page, indent: usize, outcome: &Outcome) {
     } else if !outcome.steps.is_empty() {
         say(page, indent, "seen:", &trail::words(&outcome.steps));
     }
-    let known = known(outcome);
+    let known = known(outcome, verbose);
     if !known.is_empty() {
-        say(page, indent, "known:", &known.join("; "));
+        say(page, indent, "verdict:", &known.join("; "));
     }
     if verbose {
         facts(page, indent, outcome);
@@ -34,21 +34,16 @@ fn say(page: &mut Page, indent: usize, label: &str, text: &str) {
 /// Every step on a line of its own.
 fn steps(page: &mut Page, indent: usize, outcome: &Outcome) {
     for step in &outcome.steps {
-        let mut text = format!("at {} ms: {}", step.at_ms, trail::one(step));
-        if let Some(code) = step.os_code {
-            text.push_str(&format!(" [os error {code}]"));
-        }
-        if let Some(note) = &step.note {
-            text.push_str(&format!(" ({note})"));
-        }
-        say(page, indent, "step:", &text);
+        let code = step.os_code.map(|code| format!(" [os error {code}]")).unwrap_or_default();
+        let note = step.note.as_deref().map(|note| format!(" ({note})")).unwrap_or_default();
+        say(page, indent, "step:", &format!("at {} ms: {}{code}{note}", step.at_ms, trail::one(step)));
     }
 }
 
 /// How sure the verdict is, which half was lost, who rejected it, how far the path answers, and what arrived.
-fn known(outcome: &Outcome) -> Vec<String> {
+fn known(outcome: &Outcome, verbose: bool) -> Vec<String> {
     let mut known = Vec::new();
-    if outcome.status != Status::Pass {
+    if !matches!(outcome.status, Status::Pass | Status::Error) {
         known.push(sure(outcome.confidence).to_owned());
     }
     match outcome.lost {
@@ -56,7 +51,9 @@ fn known(outcome: &Outcome) -> Vec<String> {
         Some(Lost::Reply) => known.push("the request arrived, the reply was lost".to_owned()),
         None => {}
     }
-    if let Some(icmp) = outcome.path.rejected_by {
+    // The steps tell it as well, where they saw it.
+    let told = |icmp| outcome.steps.iter().any(|step| step.icmp == Some(icmp));
+    if let Some(icmp) = outcome.path.rejected_by.filter(|icmp| !told(*icmp)) {
         known.push(format!("rejected by {}", trail::message(icmp)));
     }
     if let Some(hop) = outcome.path.last_hop {
@@ -65,7 +62,9 @@ fn known(outcome: &Outcome) -> Vec<String> {
     if outcome.attempts > 1 {
         known.push(format!("{} attempts", outcome.attempts));
     }
-    known.extend(outcome.receipts.first().map(|first| arrived(first, outcome.receipts.len())));
+    if !verbose {
+        known.extend(outcome.receipts.first().map(|first| arrived(first, outcome.receipts.len())));
+    }
     known
 }
 

@@ -3,6 +3,8 @@
 mod closing;
 mod evidence;
 mod rows;
+mod skipped;
+mod todo;
 mod trail;
 
 use super::Look;
@@ -15,7 +17,11 @@ pub(super) fn render(run: &Run, look: &Look) -> Vec<u8> {
     let mut page = Page::new(look);
     title(&mut page, run);
     rows::write(&mut page, run);
-    closing::write(&mut page, run);
+    todo::write(&mut page, run);
+    closing::tasks(&mut page, run);
+    skipped::write(&mut page, &run.outcomes);
+    closing::totals(&mut page, &run.outcomes);
+    closing::verdict(&mut page, &run.outcomes);
     page.finish()
 }
 
@@ -29,7 +35,7 @@ fn title(page: &mut Page, run: &Run) {
         run.tool.version,
         info.profile,
         info.host,
-        info.started,
+        moment(&info.started),
         trail::span(crate::model::evidence::Millis(info.elapsed_ms.saturating_mul(1000))),
     );
     page.wrapped(&[], 2, &text, Paint::Faint);
@@ -43,6 +49,14 @@ fn title(page: &mut Page, run: &Run) {
             CutShort::Interrupted => "The run was stopped before every check had ended.",
         };
         page.wrapped(&[], 2, cause, Paint::Caution);
+    }
+}
+
+/// `2026-11-23T02:17:00Z` as people read it.
+fn moment(stamp: &str) -> String {
+    match stamp.strip_suffix('Z').and_then(|stamp| stamp.split_once('T')) {
+        Some((day, time)) => format!("{day}\u{a0}{time}\u{a0}UTC"),
+        None => stamp.to_owned(),
     }
 }
 

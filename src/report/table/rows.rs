@@ -30,10 +30,14 @@ fn pairs<'a>(outcomes: &[&'a Outcome]) -> Vec<(&'a Role, &'a Role)> {
     pairs
 }
 
-/// How the parts of a row stand: side by side where they fit, one below the other where they don't.
+/// How the parts of a row stand, by what fits.
 #[derive(Debug, Clone, Copy)]
 enum Columns {
+    /// Everything on one line.
     Aligned { check: usize, target: usize },
+    /// Check and code on one line, the target below.
+    Paired { check: usize },
+    /// One below the other.
     Stacked,
 }
 
@@ -47,43 +51,46 @@ impl Columns {
         };
         let (check, target) = (widest(|outcome| outcome.check.clone()), widest(target));
         let code = widest(|outcome| outcome.code.word().to_owned());
-        let needed = Self::MARGIN + MARK + Self::GAP + check + Self::GAP + target + Self::GAP + code;
-        if needed <= page.width() { Self::Aligned { check, target } } else { Self::Stacked }
+        let paired = Self::MARGIN + MARK + Self::GAP + check + Self::GAP + code;
+        match page.width() {
+            width if paired + target + Self::GAP <= width => Self::Aligned { check, target },
+            width if paired <= width => Self::Paired { check },
+            _ => Self::Stacked,
+        }
     }
 
     /// Where the sentence below a row begins.
     fn indent(self) -> usize {
         match self {
-            Self::Aligned { .. } => Self::MARGIN + MARK + Self::GAP,
+            Self::Aligned { .. } | Self::Paired { .. } => Self::MARGIN + MARK + Self::GAP,
             Self::Stacked => 2 * Self::MARGIN,
         }
     }
 }
 
 fn row(page: &mut Page, columns: Columns, outcome: &Outcome) {
-    let margin = || Cell::new(" ".repeat(Columns::MARGIN), Paint::Plain);
-    let gap = || Cell::new(" ".repeat(Columns::GAP), Paint::Plain);
+    let blanks = |columns: usize| Cell::new(" ".repeat(columns), Paint::Plain);
+    let (margin, gap, indent) = (blanks(Columns::MARGIN), blanks(Columns::GAP), columns.indent());
+    let below = [blanks(indent)];
+    let mark = mark(page, outcome.status);
+    let check = Cell::new(&outcome.check, Paint::Strong);
     let code = Cell::new(outcome.code.word(), Paint::of(outcome.status));
-    let (mark, indent) = (mark(page, outcome.status), columns.indent());
     match columns {
-        Columns::Aligned { check, target: wide } => page.row(&[
-            margin(),
-            mark,
-            gap(),
-            Cell::new(&outcome.check, Paint::Strong).padded(check),
-            gap(),
-            Cell::new(target(outcome), Paint::Plain).padded(wide),
-            gap(),
-            code,
-        ]),
+        Columns::Aligned { check: wide, target: widest } => {
+            let target = Cell::new(target(outcome), Paint::Plain).padded(widest);
+            page.row(&[margin, mark, gap.clone(), check.padded(wide), gap.clone(), target, gap, code]);
+        }
+        Columns::Paired { check: wide } => {
+            page.row(&[margin, mark, gap.clone(), check.padded(wide), gap, code]);
+            page.wrapped(&below, indent, &target(outcome), Paint::Plain);
+        }
         Columns::Stacked => {
-            page.wrapped(&[margin(), mark, gap()], indent, &outcome.check, Paint::Strong);
-            page.wrapped(&[Cell::new(" ".repeat(indent), Paint::Plain)], indent, &target(outcome), Paint::Plain);
-            page.row(&[Cell::new(" ".repeat(indent), Paint::Plain), code]);
+            page.wrapped(&[margin, mark, gap], indent, &outcome.check, Paint::Strong);
+            page.wrapped(&below, indent, &target(outcome), Paint::Plain);
+            page.wrapped(&below, indent, outcome.code.word(), Paint::of(outcome.status));
         }
     }
-    let lead = [Cell::new(" ".repeat(indent), Paint::Plain)];
-    page.wrapped(&lead, indent, &outcome.sentence, Paint::Plain);
+    page.wrapped(&below, indent, &outcome.sentence, Paint::Plain);
     evidence::write(page, indent, outcome);
 }
 

@@ -2,7 +2,7 @@
 
 use crate::model::evidence::{Failure, Icmp, Millis, Step, StepKind};
 
-/// The steps as one line: `resolve sql01 2.0 ms → connect 10.9.2.2:1433 timed out after 5.0 s`.
+/// The steps as one line: `resolve sql01 2.0 ms → connect 10.9.2.2:1433: timed out after 5.0 s`.
 ///
 /// The same step with the same end is told once, with its number, so that retries don't fill the page.
 pub(super) fn words(steps: &[Step]) -> String {
@@ -44,17 +44,17 @@ pub(super) fn one(step: &Step) -> String {
     let took = span(step.took_ms);
     let Some(failure) = step.error else { return format!("{what} {took}") };
     let icmp = step.icmp.map(|icmp| format!(" ({})", message(icmp))).unwrap_or_default();
-    format!("{what} {} after {took}{icmp}", end(failure))
+    format!("{what}: {} after {took}{icmp}", end(failure))
 }
 
-/// A span of time as people read it.
+/// A span of time as people read it, never broken between number and unit.
 pub(super) fn span(time: Millis) -> String {
     let ms = time.as_f64();
     match ms {
-        ms if ms < 9.95 => format!("{ms:.1} ms"),
-        ms if ms < 999.5 => format!("{ms:.0} ms"),
-        ms if ms < 99_950.0 => format!("{:.1} s", ms / 1000.0),
-        ms => format!("{:.0} s", ms / 1000.0),
+        ms if ms < 9.95 => format!("{ms:.1}\u{a0}ms"),
+        ms if ms < 999.5 => format!("{ms:.0}\u{a0}ms"),
+        ms if ms < 99_950.0 => format!("{:.1}\u{a0}s", ms / 1000.0),
+        ms => format!("{:.0}\u{a0}s", ms / 1000.0),
     }
 }
 
@@ -108,14 +108,13 @@ fn meaning(icmp: Icmp) -> Option<&'static str> {
         (false, 3, 1) | (true, 1, 3) => "host unreachable",
         (false, 3, 2) => "protocol unreachable",
         (false, 3, 3) | (true, 1, 4) => "port unreachable",
-        (false, 3, 4) => "packet too big",
+        (false, 3, 4) | (true, 2, 0) => "packet too big",
         (false, 3, 9) => "network prohibited by an administrator",
         (false, 3, 10) => "host prohibited by an administrator",
         (false, 3, 13) | (true, 1, 1) => "prohibited by an administrator",
         (true, 1, 0) => "no route",
         (true, 1, 5) => "prohibited source",
         (true, 1, 6) => "route that rejects",
-        (true, 2, 0) => "packet too big",
         (false, 11, 0) | (true, 3, 0) => "time to live exceeded",
         _ => return None,
     })
@@ -134,7 +133,8 @@ mod tests {
     fn retries_are_told_once_with_their_number() {
         let timed_out = step(StepKind::Connect, "10.9.2.2:1433", Some(Failure::TimedOut), 5_000_000);
         let steps = [step(StepKind::Resolve, "sql01", None, 2_000), timed_out.clone(), timed_out];
-        assert_eq!(words(&steps), "resolve sql01 2.0 ms → connect 10.9.2.2:1433 timed out after 5.0 s (2 times)");
+        let told = "resolve sql01 2.0 ms → connect 10.9.2.2:1433: timed out after 5.0 s (2 times)";
+        assert_eq!(words(&steps).replace('\u{a0}', " "), told);
     }
 
     #[test]
@@ -145,8 +145,9 @@ mod tests {
 
     #[test]
     fn spans_are_told_with_as_many_digits_as_matter() {
-        let told: Vec<String> =
-            [340, 9_960, 121_400, 999_600, 5_000_000, 120_000_000].map(|micros| span(Millis(micros))).into();
+        let told: Vec<String> = [340, 9_960, 121_400, 999_600, 5_000_000, 120_000_000]
+            .map(|micros| span(Millis(micros)).replace('\u{a0}', " "))
+            .into();
         assert_eq!(told, ["0.3 ms", "10 ms", "121 ms", "1.0 s", "5.0 s", "120 s"]);
     }
 }
