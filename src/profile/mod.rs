@@ -2,10 +2,25 @@
 //!
 //! `syntax` is exactly what the YAML may say; `validate` turns it into the types here; `catalog` finds the files.
 
+mod bind;
 pub mod catalog;
+mod endpoint;
+mod host;
+mod layers;
 pub mod load;
+mod node;
 pub mod problem;
+mod rule;
+mod scalar;
+mod scan_error;
 pub mod schema;
+mod set;
+mod shape;
+mod suggest;
+mod syntax;
+mod typed;
+mod validate;
+mod yaml;
 
 use std::net::IpAddr;
 
@@ -75,6 +90,8 @@ pub struct Endpoint {
     pub account: Option<Account>,
     /// The parent in a hierarchy: the name of another endpoint of the same role (installation point replication).
     pub parent: Option<String>,
+    /// The names of the endpoints that have this one as their parent.
+    pub parent_of: Vec<String>,
     /// `share` or `http`: how an installation point offers its files.
     pub kind: Option<EndpointKind>,
 }
@@ -164,20 +181,4 @@ pub struct Traffic {
     pub https: u64,
     pub http_proxy: u64,
     pub https_proxy: u64,
-}
-
-impl Endpoint {
-    pub fn has(&self, key: &str) -> bool {
-        let _ = key;
-        todo!()
-    }
-    pub fn port(&self, key: &str) -> Option<u16> {
-        self.ports.iter().find(|(name, _)| name == key).map(|(_, port)| *port)
-    }
-}
-impl Condition {
-    pub fn holds(&self, endpoint: &Endpoint) -> bool {
-        let _ = endpoint;
-        todo!()
-    }
 }

@@ -1,24 +1,58 @@
-//! The published JSON Schemas.
+//! The published JSON Schemas: of profiles, of checks, and of the run record. `docs/schema/` holds copies of them.
 
+use std::sync::LazyLock;
+
+use jsonschema::Validator;
+use schemars::{JsonSchema, schema_for};
 use serde_json::Value;
 
-use crate::model::probe::Probe;
+use super::syntax::{CheckFile, ProfileFile};
 use crate::model::run::Run;
-
-/// The schema of a run record.
-#[must_use]
-pub fn run_schema() -> Value {
-    schemars::schema_for!(Run).to_value()
-}
 
 /// The schema of a profile's YAML.
 #[must_use]
 pub fn profile_schema() -> Value {
-    schemars::schema_for!(Probe).to_value()
+    titled::<ProfileFile>("bothways profile")
 }
 
 /// The schema of a check's YAML.
 #[must_use]
 pub fn check_schema() -> Value {
-    schemars::schema_for!(Probe).to_value()
+    titled::<CheckFile>("bothways check")
 }
+
+/// The schema of a saved run.
+#[must_use]
+pub fn run_schema() -> Value {
+    titled::<Run>("bothways run")
+}
+
+fn titled<T: JsonSchema>(title: &str) -> Value {
+    let mut schema = schema_for!(T);
+    schema.insert("title".to_owned(), title.into());
+    schema.to_value()
+}
+
+/// A schema together with what checks values against it.
+pub struct Shape {
+    pub schema: Value,
+    validator: Option<Validator>,
+}
+
+impl Shape {
+    fn new(schema: Value) -> Self {
+        let validator = jsonschema::draft202012::new(&schema).ok();
+        Self { schema, validator }
+    }
+
+    /// What checks values; absent only if the schema itself were wrong, which a test excludes.
+    #[must_use]
+    pub fn validator(&self) -> Option<&Validator> {
+        self.validator.as_ref()
+    }
+}
+
+/// The shape of a profile's YAML.
+pub static PROFILE: LazyLock<Shape> = LazyLock::new(|| Shape::new(profile_schema()));
+/// The shape of a check's YAML.
+pub static CHECK: LazyLock<Shape> = LazyLock::new(|| Shape::new(check_schema()));
