@@ -25,8 +25,28 @@ use super::support::{Seen, ask, run_within};
 
 const LIMIT: Duration = Duration::from_secs(8);
 
+/// Squid that is not asked to stop, since it would take two seconds to do so; what it shares in memory goes with it.
+struct Squid {
+    daemon: Daemon,
+    service: String,
+}
+
+impl Drop for Squid {
+    fn drop(&mut self) {
+        let pid = std::fs::read_to_string(self.daemon.path("pid")).ok().and_then(|text| text.trim().parse().ok());
+        if let Some(pid) = pid {
+            let _ = nix::sys::signal::kill(nix::unistd::Pid::from_raw(pid), nix::sys::signal::Signal::SIGKILL);
+        }
+        let ours = |name: &std::ffi::OsStr| name.to_string_lossy().starts_with(&format!("{}-cf__", self.service));
+        for file in std::fs::read_dir("/dev/shm").into_iter().flatten().flatten().filter(|file| ours(&file.file_name()))
+        {
+            let _ = std::fs::remove_file(file.path());
+        }
+    }
+}
+
 /// Squid with these lines before its last rule, which allows the rest.
-fn squid(lines: &str) -> (u16, Daemon) {
+fn squid(lines: &str) -> (u16, Squid) {
     let folder = tempfile::tempdir().expect("a folder");
     std::fs::set_permissions(folder.path(), std::fs::Permissions::from_mode(0o777)).expect("permissions");
     std::fs::write(folder.path().join("basic"), "user:$apr1$bothways$TcC.S/4uZ1yuVmMGtZQHT1\n").expect("a file");
@@ -34,7 +54,7 @@ fn squid(lines: &str) -> (u16, Daemon) {
     let port = free_tcp_port();
     let place = folder.path().to_str().expect("UTF-8").to_owned();
     let conf = format!(
-        "http_port 127.0.0.1:{port}\npid_filename none\ncache deny all\naccess_log none\ncache_log {place}/cache.log\n\
+        "http_port 127.0.0.1:{port}\npid_filename {place}/pid\ncache deny all\naccess_log none\ncache_log {place}/cache.log\n\
          coredump_dir {place}\nvisible_hostname squid-under-test\nshutdown_lifetime 0 seconds\nconnect_timeout 2 seconds\n\
          netdb_filename none\nworkers 1\n{}\nhttp_access allow all\n",
         lines.replace("FOLDER", &place)
@@ -42,10 +62,11 @@ fn squid(lines: &str) -> (u16, Daemon) {
     let file = folder.path().join("squid.conf");
     std::fs::write(&file, conf).expect("a file");
     let mut command = Command::new(daemon::program("squid", "squid"));
-    command.args(["-N", "-n"]).arg(format!("s{port}")).arg("-f").arg(&file);
+    let service = format!("bothways{port}");
+    command.args(["-N", "-n", &service, "-f"]).arg(&file);
     let mut daemon = daemon::start(&mut command, folder);
     daemon.wait_for_tcp(port);
-    (port, daemon)
+    (port, Squid { daemon, service })
 }
 
 const BASIC: &str = "auth_param basic program /usr/lib/squid/basic_ncsa_auth FOLDER/basic\n\
@@ -56,13 +77,17 @@ const NTLM: &str = "auth_param ntlm program /usr/lib/squid/ntlm_fake_auth\n\
     auth_param ntlm keep_alive on\nacl known proxy_auth REQUIRED\nhttp_access deny !known";
 
 async fn target() -> (responder::Open, Arc<Shared>) {
+    target_of(false).await
+}
+
+async fn target_of(https: bool) -> (responder::Open, Arc<Shared>) {
     let shared = Arc::new(Shared {
         peers: Peers::loopback(),
         limits: Limits::default(),
         receipts: Receipts::new(Instant::now()),
         certificate: Certificate::for_names(&["127.0.0.1".to_owned()]).expect("a certificate"),
     });
-    let service = Service::Http(responder::http::Service { https: false });
+    let service = Service::Http(responder::http::Service { https });
     let open = responder::open(service, "127.0.0.1:0".parse().expect("an address"), Arc::clone(&shared)).await;
     (open.expect("a free port"), shared)
 }
@@ -250,6 +275,22 @@ async fn a_tunnel_through_squid_carries_bytes_both_ways() {
     let (steps, page, _) = tunnelled(&plain(port, open.address.port()), "").await;
     assert_eq!(steps, [(StepKind::Connect, None), (StepKind::Proxy, None)]);
     assert!(page.contains("not the real service"), "{page}");
+}
+
+#[tokio::test]
+async fn https_through_squid_reaches_the_responder() {
+    let (port, _squid) = squid("");
+    let (open, shared) = target_of(true).await;
+    let settings = Http { send_bytes: Some(1 << 20), ..https() };
+    let mut ask = through(port, ProxyAuth::None, None, open.address.port(), settings);
+    ask.tls.fingerprint = Some(shared.certificate.fingerprint.clone());
+    let seen = run(&ask).await;
+    assert_eq!(seen.judgement.status, Status::Pass, "{}", seen.judgement.sentence);
+    assert!(seen.evidence.holds(Fact::Echoed));
+    let kinds: Vec<StepKind> = seen.evidence.steps.iter().map(|step| step.kind).collect();
+    let expected = [StepKind::Connect, StepKind::Proxy, StepKind::Tls, StepKind::Request, StepKind::Reply];
+    assert_eq!(kinds, expected);
+    assert_eq!(shared.receipts.all()[0].token.as_deref(), Some(ask.token.as_str()));
 }
 
 #[tokio::test]
