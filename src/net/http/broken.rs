@@ -38,7 +38,7 @@ impl Broken {
     fn of_read(error: &io::Error) -> Self {
         // Broken chunks are I/O errors of these kinds to hyper, with nothing of the operating system or of TLS inside.
         let malformed = matches!(error.kind(), io::ErrorKind::InvalidInput | io::ErrorKind::InvalidData);
-        let of_tls = error.get_ref().is_some_and(|inner| inner.is::<rustls::Error>());
+        let of_tls = error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>()).is_some();
         if malformed && !of_tls && error.raw_os_error().is_none() {
             return Self { failure: Failure::Malformed, os_code: None };
         }
