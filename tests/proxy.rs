@@ -1,7 +1,8 @@
 //! HTTP proxies: our probe through squid in all its moods, and through hostile ones.
 
-use std::os::unix::fs::PermissionsExt;
-use std::process::Command;
+mod against_hostile;
+mod squid;
+
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -19,50 +20,26 @@ use bothways::net::trace::Trace;
 use bothways::responder::{self, Certificate, Limits, Peers, Receipts, Service, Shared};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
-use super::support::daemon::{self, Daemon, free_tcp_port};
-use super::support::hostile::{Hostile, Manner, closed_port, garbage};
+use super::support::hostile::{Hostile, Manner, closed_port};
 use super::support::{Seen, ask, run_within};
+#[cfg(feature = "smb")]
+use squid::NTLM;
+use squid::{BASIC, DIGEST, squid};
 
 const LIMIT: Duration = Duration::from_secs(8);
 
-/// Squid with these lines before its last rule, which allows the rest.
-fn squid(lines: &str) -> (u16, Daemon) {
-    let folder = tempfile::tempdir().expect("a folder");
-    std::fs::set_permissions(folder.path(), std::fs::Permissions::from_mode(0o777)).expect("permissions");
-    std::fs::write(folder.path().join("basic"), "user:$apr1$bothways$TcC.S/4uZ1yuVmMGtZQHT1\n").expect("a file");
-    std::fs::write(folder.path().join("digest"), "user:secret\n").expect("a file");
-    let port = free_tcp_port();
-    let place = folder.path().to_str().expect("UTF-8").to_owned();
-    let conf = format!(
-        "http_port 127.0.0.1:{port}\npid_filename none\ncache deny all\naccess_log none\ncache_log {place}/cache.log\n\
-         coredump_dir {place}\nvisible_hostname squid-under-test\nshutdown_lifetime 0 seconds\nconnect_timeout 2 seconds\n\
-         netdb_filename none\nworkers 1\n{}\nhttp_access allow all\n",
-        lines.replace("FOLDER", &place)
-    );
-    let file = folder.path().join("squid.conf");
-    std::fs::write(&file, conf).expect("a file");
-    let mut command = Command::new(daemon::program("squid", "squid"));
-    command.args(["-N", "-n"]).arg(format!("s{port}")).arg("-f").arg(&file);
-    let mut daemon = daemon::start(&mut command, folder);
-    daemon.wait_for_tcp(port);
-    (port, daemon)
+async fn target() -> (responder::Open, Arc<Shared>) {
+    target_of(false).await
 }
 
-const BASIC: &str = "auth_param basic program /usr/lib/squid/basic_ncsa_auth FOLDER/basic\n\
-    auth_param basic realm test\nacl known proxy_auth REQUIRED\nhttp_access deny !known";
-const DIGEST: &str = "auth_param digest program /usr/lib/squid/digest_file_auth FOLDER/digest\n\
-    auth_param digest realm test\nacl known proxy_auth REQUIRED\nhttp_access deny !known";
-const NTLM: &str = "auth_param ntlm program /usr/lib/squid/ntlm_fake_auth\n\
-    auth_param ntlm keep_alive on\nacl known proxy_auth REQUIRED\nhttp_access deny !known";
-
-async fn target() -> (responder::Open, Arc<Shared>) {
+async fn target_of(https: bool) -> (responder::Open, Arc<Shared>) {
     let shared = Arc::new(Shared {
         peers: Peers::loopback(),
         limits: Limits::default(),
         receipts: Receipts::new(Instant::now()),
         certificate: Certificate::for_names(&["127.0.0.1".to_owned()]).expect("a certificate"),
     });
-    let service = Service::Http(responder::http::Service { https: false });
+    let service = Service::Http(responder::http::Service { https });
     let open = responder::open(service, "127.0.0.1:0".parse().expect("an address"), Arc::clone(&shared)).await;
     (open.expect("a free port"), shared)
 }
@@ -253,6 +230,22 @@ async fn a_tunnel_through_squid_carries_bytes_both_ways() {
 }
 
 #[tokio::test]
+async fn https_through_squid_reaches_the_responder() {
+    let (port, _squid) = squid("");
+    let (open, shared) = target_of(true).await;
+    let settings = Http { send_bytes: Some(1 << 20), ..https() };
+    let mut ask = through(port, ProxyAuth::None, None, open.address.port(), settings);
+    ask.tls.fingerprint = Some(shared.certificate.fingerprint.clone());
+    let seen = run(&ask).await;
+    assert_eq!(seen.judgement.status, Status::Pass, "{}", seen.judgement.sentence);
+    assert!(seen.evidence.holds(Fact::Echoed));
+    let kinds: Vec<StepKind> = seen.evidence.steps.iter().map(|step| step.kind).collect();
+    let expected = [StepKind::Connect, StepKind::Proxy, StepKind::Tls, StepKind::Request, StepKind::Reply];
+    assert_eq!(kinds, expected);
+    assert_eq!(shared.receipts.all()[0].token.as_deref(), Some(ask.token.as_str()));
+}
+
+#[tokio::test]
 async fn every_way_of_authentication_opens_a_tunnel() {
     for (lines, auth) in [(BASIC, ProxyAuth::Basic), (DIGEST, ProxyAuth::Digest)] {
         tunnel_opens(lines, auth, "user").await;
@@ -302,145 +295,4 @@ async fn a_tunnel_to_443_that_is_not_allowed_is_denied() {
     let (port, _squid) = squid("acl there dst 127.0.0.1\nhttp_access deny there");
     let seen = run(&through(port, ProxyAuth::None, None, 443, https())).await;
     assert_eq!((seen.judgement.status, seen.judgement.code), (Status::Fail, Code::ProxyDenied));
-}
-
-// --- proxies that misbehave ---
-
-#[tokio::test]
-async fn a_proxy_that_is_not_there_is_unreachable() {
-    let port = closed_port().await;
-    for settings in [Http::default(), https()] {
-        let seen = run(&through(port, ProxyAuth::None, None, 443, settings)).await;
-        assert_eq!((seen.judgement.status, seen.judgement.code), (Status::Fail, Code::ProxyUnreachable));
-        assert!(seen.judgement.sentence.contains(&format!("127.0.0.1:{port}")), "{}", seen.judgement.sentence);
-    }
-}
-
-#[tokio::test]
-async fn a_silent_proxy_is_silent() {
-    let peer = Hostile::tcp(Manner::Silent).await;
-    for (settings, kind) in [(Http::default(), StepKind::Reply), (https(), StepKind::Proxy)] {
-        let ask = through(peer.address.port(), ProxyAuth::None, None, 443, settings);
-        let seen = run_within(&ask, &[], Duration::from_millis(400)).await;
-        assert_eq!((seen.judgement.status, seen.judgement.code), (Status::Fail, Code::Silent));
-        let step = seen.evidence.stopped_at().expect("a failed step");
-        assert_eq!((step.kind, step.error), (kind, Some(Failure::TimedOut)));
-        assert!(seen.judgement.sentence.contains("The proxy"), "{}", seen.judgement.sentence);
-    }
-}
-
-#[tokio::test]
-async fn proxies_that_break_off_or_speak_something_else_are_told_apart() {
-    for (manner, code) in [
-        (Manner::ResettingOnPayload, Code::ResetOnPayload),
-        (Manner::Saying(Vec::new()), Code::ClosedAfterConnect),
-        (Manner::Saying(garbage()), Code::WrongService),
-        (Manner::Saying(b"HTTP/1.1 200 OK".to_vec()), Code::ClosedAfterConnect),
-        (Manner::Endless(b"HTTP/1.1 200 OK\r\n".to_vec(), b"x: y\r\n".to_vec()), Code::WrongService),
-    ] {
-        let peer = Hostile::tcp(manner).await;
-        for settings in [Http::default(), https()] {
-            let seen = run(&through(peer.address.port(), ProxyAuth::None, None, 443, settings)).await;
-            assert_eq!(
-                (seen.judgement.status, seen.judgement.code),
-                (Status::Fail, code),
-                "{}",
-                seen.judgement.sentence
-            );
-            assert!(seen.judgement.sentence.contains("The proxy"), "{}", seen.judgement.sentence);
-        }
-    }
-}
-
-#[tokio::test]
-async fn statuses_that_refuse_a_tunnel_are_told_apart() {
-    for (status, code) in [
-        (400, Code::ProxyConnectRefused),
-        (405, Code::ProxyConnectRefused),
-        (301, Code::ProxyConnectRefused),
-        (403, Code::ProxyDenied),
-        (407, Code::ProxyAuthRequired),
-        (502, Code::ProxyUpstreamFailed),
-        (504, Code::ProxyUpstreamFailed),
-    ] {
-        let answer = format!("HTTP/1.1 {status} No\r\nContent-Length: 9\r\n\r\n<h1> no ");
-        let peer = Hostile::tcp(Manner::SayingThenSilent(answer.into_bytes())).await;
-        let ask = through(peer.address.port(), ProxyAuth::None, None, 443, https());
-        let seen = run_within(&ask, &[], LIMIT).await;
-        assert_eq!((seen.judgement.status, seen.judgement.code), (Status::Fail, code), "{status}");
-        assert_eq!(seen.evidence.number(Fact::ProxyStatus), Some(status));
-        assert_eq!(seen.evidence.text(Fact::Banner), Some("<h1> no"));
-    }
-}
-
-#[tokio::test]
-async fn a_tunnel_whose_first_bytes_come_with_the_200_loses_none() {
-    let answer = b"HTTP/1.1 200 Connection established\r\n\r\nfirst words".to_vec();
-    let peer = Hostile::tcp(Manner::Saying(answer)).await;
-    let (steps, page, _) = tunnelled(&plain(peer.address.port(), 443), "").await;
-    assert_eq!(steps, [(StepKind::Connect, None), (StepKind::Proxy, None)]);
-    assert_eq!(page, "first words");
-}
-
-/// A proxy that closes after each answer: a challenge to strangers, a tunnel to nowhere for those who prove themselves.
-async fn closing_proxy(challenge: &'static str) -> u16 {
-    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a free port");
-    let port = listener.local_addr().expect("bound").port();
-    tokio::spawn(async move {
-        while let Ok((mut stream, _)) = listener.accept().await {
-            let mut buffer = [0; 4096];
-            let read = stream.read(&mut buffer).await.unwrap_or(0);
-            let proved = buffer[..read].windows(9).any(|window| window == b"username=");
-            let answer = if proved {
-                "HTTP/1.1 200 OK\r\n\r\nnot the real service".to_owned()
-            } else {
-                format!(
-                    "HTTP/1.1 407 No\r\nProxy-Authenticate: {challenge}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
-                )
-            };
-            let _ = stream.write_all(answer.as_bytes()).await;
-            let _ = stream.shutdown().await;
-        }
-    });
-    port
-}
-
-#[tokio::test]
-async fn a_proxy_that_closes_after_its_digest_challenge_is_dialled_again() {
-    let port = closing_proxy(r#"Digest realm="r", nonce="n", qop="auth", algorithm=SHA-256"#).await;
-    let ask = through(port, ProxyAuth::Digest, Some("user"), 443, Http::default());
-    let (steps, page, _) = tunnelled(&ask, "secret").await;
-    let kinds: Vec<StepKind> = steps.iter().map(|(kind, _)| *kind).collect();
-    assert_eq!(kinds, [StepKind::Connect, StepKind::Proxy, StepKind::Connect, StepKind::Proxy]);
-    assert_eq!(page, "not the real service");
-}
-
-#[cfg(feature = "smb")]
-#[tokio::test]
-async fn a_proxy_that_closes_in_the_middle_of_ntlm_is_not_dialled_again() {
-    // A challenge as ntlm_fake_auth gives it: flags, eight bytes of challenge, empty names.
-    let port = closing_proxy("NTLM TlRMTVNTUAACAAAAAAAAADgAAAAFggIAESIzRFVmd4gAAAAAAAAAAAAAAAAwAAAA").await;
-    let seen = run(&through(port, ProxyAuth::Ntlm, Some("CORP\\user"), 443, https())).await;
-    assert_eq!((seen.judgement.status, seen.judgement.code), (Status::Fail, Code::ClosedAfterConnect));
-    let connects = seen.evidence.steps.iter().filter(|step| step.kind == StepKind::Connect).count();
-    assert_eq!(connects, 1);
-}
-
-#[cfg(not(feature = "smb"))]
-#[tokio::test]
-async fn ntlm_in_a_build_without_it_says_so() {
-    let peer = Hostile::tcp(Manner::Silent).await;
-    let seen = run(&through(peer.address.port(), ProxyAuth::Ntlm, Some("user"), 443, https())).await;
-    assert_eq!(seen.judgement.status, Status::Unknown, "{}", seen.judgement.sentence);
-    assert_eq!(seen.evidence.text(Fact::MissingFeature), Some("smb"));
-}
-
-#[tokio::test]
-async fn a_password_that_is_not_there_is_said_so_before_anything_is_sent() {
-    let peer = Hostile::tcp(Manner::Silent).await;
-    let ask = through(peer.address.port(), ProxyAuth::Basic, Some("user"), 443, https());
-    let seen = run_within(&ask, &[], LIMIT).await;
-    assert_eq!((seen.judgement.status, seen.judgement.code), (Status::Fail, Code::ProxyAuthRequired));
-    assert!(seen.judgement.sentence.contains("password"), "{}", seen.judgement.sentence);
-    assert_eq!(seen.evidence.number(Fact::SentBytes), Some(0));
 }

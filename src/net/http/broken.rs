@@ -3,8 +3,6 @@
 use std::error::Error;
 use std::io;
 
-use rustls::AlertDescription;
-
 use super::super::trace::OpenStep;
 use super::super::{Stopped, failure};
 use crate::model::evidence::Failure;
@@ -38,12 +36,10 @@ impl Broken {
     }
 
     fn of_read(error: &io::Error) -> Self {
-        if let Some(tls) = error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>()) {
-            return Self { failure: of_tls(tls), os_code: None };
-        }
-        // Broken chunks are I/O errors of these kinds to hyper, with no number of the operating system.
+        // Broken chunks are I/O errors of these kinds to hyper, with nothing of the operating system or of TLS inside.
         let malformed = matches!(error.kind(), io::ErrorKind::InvalidInput | io::ErrorKind::InvalidData);
-        if malformed && error.raw_os_error().is_none() {
+        let of_tls = error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>()).is_some();
+        if malformed && !of_tls && error.raw_os_error().is_none() {
             return Self { failure: Failure::Malformed, os_code: None };
         }
         Self::of_write(error)
@@ -55,15 +51,6 @@ impl Broken {
             Some(code) => step.fail_io(&io::Error::from_raw_os_error(code)),
             None => step.fail(self.failure),
         }
-    }
-}
-
-/// TLS 1.3 servers refuse a missing client certificate only after the client believes the handshake is over.
-fn of_tls(error: &rustls::Error) -> Failure {
-    match error {
-        rustls::Error::AlertReceived(AlertDescription::CertificateRequired) => Failure::TlsClientCertificate,
-        rustls::Error::AlertReceived(_) => Failure::TlsAlert,
-        _ => Failure::Malformed,
     }
 }
 

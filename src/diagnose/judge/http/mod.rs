@@ -24,8 +24,18 @@ pub(super) fn judge(case: &Case) -> Judgement {
     }
 }
 
+/// TLS can fail after its handshake, too: TLS 1.3 servers refuse a missing client certificate only then.
 fn of_tls(case: &Case, failure: Failure) -> Option<Judgement> {
-    matches!(failure, Failure::TlsClientCertificate | Failure::TlsAlert).then(|| tls::judge(case, failure))
+    let tls = matches!(
+        failure,
+        Failure::TlsClientCertificate
+            | Failure::TlsAlert
+            | Failure::TlsVersion
+            | Failure::TlsIntercepted
+            | Failure::TlsUntrusted
+            | Failure::NotTls
+    );
+    tls.then(|| tls::judge(case, failure))
 }
 
 /// Bytes of the request's body that were sent and that were to be sent.
