@@ -6,6 +6,8 @@ use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+/// The most problems that are told at once; whoever has more has another kind of problem.
+pub(super) const MOST: usize = 100;
 /// The longest piece of a source line that a problem shows, in characters.
 const SHOWN: usize = 160;
 
@@ -74,9 +76,15 @@ impl Problems {
         self.0.is_empty()
     }
 
+    /// Whether no more problems are taken, so that looking for more is of no use.
+    #[must_use]
+    pub fn is_full(&self) -> bool {
+        self.0.len() >= MOST
+    }
+
     /// Adds a problem unless the same one is there already, as when a file is read on two ways.
     pub fn push(&mut self, problem: Problem) {
-        if !self.0.contains(&problem) {
+        if !self.is_full() && !self.0.contains(&problem) {
             self.0.push(problem);
         }
     }
