@@ -1,5 +1,6 @@
 //! Endpoints: the tree under `endpoints:` into hosts that play roles.
 
+use std::collections::{HashMap, HashSet};
 use std::path::PathBuf;
 
 use super::host::{self, Wrong};
@@ -11,11 +12,17 @@ use super::{Endpoint, EndpointKind, ProxySetting, RoleInfo, typed};
 use crate::model::ask::ProxyAuth;
 use crate::model::secret::{Account, SecretSource};
 
+/// How far up a line of parents is followed when looking for a circle.
+const LONGEST_LINE: usize = 100;
+
 /// Reads all endpoints; a written one with `hosts` becomes several, named `NAME/HOST`.
 pub(super) fn endpoints(root: &Node, roles: &[RoleInfo], problems: &mut Problems) -> Vec<Endpoint> {
     let entries = root.get("endpoints").map(Node::entries).unwrap_or_default();
     let mut endpoints = Vec::new();
     for entry in entries {
+        if problems.is_full() {
+            return endpoints;
+        }
         match read(entry) {
             Ok((file, ports)) => endpoints.extend(Binding { entry, roles, problems }.bind(file, ports)),
             Err(problem) => problems.push(problem),
@@ -63,12 +70,12 @@ impl Binding<'_> {
 
     fn several(&mut self, one: &Endpoint, hosts: &[String]) -> Vec<Endpoint> {
         let items = self.entry.value.get("hosts").map(Node::items).unwrap_or_default();
-        let mut endpoints: Vec<Endpoint> = Vec::new();
+        let (mut endpoints, mut names) = (Vec::new(), HashSet::new());
         for (written, item) in hosts.iter().zip(items) {
             let name = format!("{}/{written}", one.name);
             match host::host_and_port(written) {
                 Err((message, remedy)) => self.problems.push(item.place.problem(message, remedy)),
-                Ok(_) if endpoints.iter().any(|known| known.name == name) => {
+                Ok(_) if !names.insert(name.clone()) => {
                     self.problems
                         .push(item.place.problem(format!("`{written}` is listed twice"), "remove one of the two"));
                 }
@@ -86,7 +93,7 @@ impl Binding<'_> {
     }
 
     fn endpoint(&mut self, file: EndpointFile, ports: Ports) -> Endpoint {
-        let role = self.role(file.role);
+        let role = self.role(file.role.as_deref());
         let proxy = self.proxy(file.proxy.as_deref());
         let proxy_account = self.account(["proxy-user", "proxy-password"], file.proxy_user, None, file.proxy_password);
         let proxy_auth = file.proxy_auth.unwrap_or_default();
@@ -119,25 +126,21 @@ impl Binding<'_> {
         }
     }
 
-    fn role(&mut self, written: Option<String>) -> String {
+    fn role(&mut self, written: Option<&str>) -> String {
         let name = &self.entry.key;
-        let role = written.clone().unwrap_or_else(|| name.clone());
-        if self.roles.iter().any(|known| known.role.as_str() == role) {
+        let role = written.unwrap_or(name).to_owned();
+        if self.roles.is_empty() || self.roles.iter().any(|known| known.role.as_str() == role) {
             return role;
         }
         let roles: Vec<&str> = self.roles.iter().map(|known| known.role.as_str()).collect();
         let near = did_you_mean(&role, roles.iter().copied());
-        let problem = match written {
-            Some(_) => {
-                let remedy = format!("write one of: {}", roles.join(", "));
-                self.place(&["role"]).problem(format!("there is no role `{role}`{near}"), remedy)
-            }
-            None => {
-                let remedy = format!("add `role:` with one of: {}", roles.join(", "));
-                self.entry
-                    .place
-                    .problem(format!("the endpoint `{name}` has no role, and there is none of that name{near}"), remedy)
-            }
+        let problem = if written.is_some() {
+            let remedy = format!("write one of: {}", roles.join(", "));
+            self.place(&["role"]).problem(format!("there is no role `{role}`{near}"), remedy)
+        } else {
+            let remedy = format!("add `role:` with one of: {}", roles.join(", "));
+            let message = format!("the endpoint `{name}` has no role, and there is none of that name{near}");
+            self.entry.place.problem(message, remedy)
         };
         self.problems.push(problem);
         role
@@ -229,49 +232,58 @@ fn beside(place: &Place, path: &std::path::Path) -> PathBuf {
 
 /// Tells parents of their children, once all endpoints are known.
 fn adopt(entries: &[Entry], endpoints: &mut [Endpoint], problems: &mut Problems) {
-    let role_of = |endpoints: &[Endpoint], name: &str| {
-        endpoints.iter().find(|known| known.name == name).map(|known| known.role.clone())
-    };
-    for at in 0..endpoints.len() {
-        let (name, role) = (endpoints[at].name.clone(), endpoints[at].role.clone());
-        let Some(parent) = endpoints[at].parent.clone() else { continue };
-        let written = name.split('/').next().unwrap_or_default();
-        let place = entries.iter().find(|entry| entry.key == written).map(|entry| entry.value.place_of(&["parent"]));
-        let Some(place) = place else { continue };
-        let same_role: Vec<&str> = endpoints
-            .iter()
-            .filter(|known| known.role == role && known.name != name)
-            .map(|known| known.name.as_str())
-            .collect();
-        let remedy = if same_role.is_empty() {
-            "remove `parent`".to_owned()
-        } else {
-            format!("write one of: {}", same_role.join(", "))
-        };
-        match role_of(endpoints, &parent) {
-            _ if is_own_ancestor(endpoints, &name) => {
-                problems.push(place.problem(format!("`{name}` is its own parent in the end"), remedy));
+    let parents: HashMap<String, (String, Option<String>)> =
+        endpoints.iter().map(|known| (known.name.clone(), (known.role.clone(), known.parent.clone()))).collect();
+    let mut children: HashMap<String, Vec<String>> = HashMap::new();
+    for child in endpoints.iter().filter(|known| known.parent.is_some()) {
+        match refusal(child, &parents) {
+            None => children.entry(child.parent.clone().unwrap_or_default()).or_default().push(child.name.clone()),
+            Some((message, remedy)) => {
+                let written = child.name.split('/').next().unwrap_or_default();
+                if let Some(entry) = entries.iter().find(|entry| entry.key == written) {
+                    problems.push(entry.value.place_of(&["parent"]).problem(message, remedy));
+                }
             }
-            None => {
-                let near = did_you_mean(&parent, same_role);
-                problems.push(place.problem(format!("there is no endpoint `{parent}`{near}"), remedy));
-            }
-            Some(other) if other != role => {
-                problems.push(place.problem(format!("`{parent}` is a {other}, not a {role}"), remedy));
-            }
-            Some(_) => endpoints
-                .iter_mut()
-                .filter(|known| known.name == parent)
-                .for_each(|known| known.parent_of.push(name.clone())),
         }
+    }
+    for parent in endpoints {
+        parent.parent_of = children.remove(&parent.name).unwrap_or_default();
     }
 }
 
-fn is_own_ancestor(endpoints: &[Endpoint], name: &str) -> bool {
+/// Why an endpoint may not have the parent that it names.
+fn refusal(child: &Endpoint, known: &HashMap<String, (String, Option<String>)>) -> Option<Wrong> {
+    let parent = child.parent.as_ref()?;
+    let same_role = || {
+        let mut names: Vec<&str> = known
+            .iter()
+            .filter(|(name, (role, _))| *role == child.role && **name != child.name)
+            .map(|(name, _)| name.as_str())
+            .collect();
+        names.sort_unstable();
+        names
+    };
+    let remedy = || match same_role().as_slice() {
+        [] => "remove `parent`".to_owned(),
+        names => format!("write one of: {}", names.join(", ")),
+    };
+    match known.get(parent) {
+        None => Some((format!("there is no endpoint `{parent}`{}", did_you_mean(parent, same_role())), remedy())),
+        Some((role, _)) if *role != child.role => {
+            Some((format!("`{parent}` plays the role `{role}`, not `{}`", child.role), remedy()))
+        }
+        Some(_) if is_own_ancestor(&child.name, known) => {
+            let message = format!("`{}` is its own parent in the end", child.name);
+            Some((message, "remove one `parent` of the circle".to_owned()))
+        }
+        Some(_) => None,
+    }
+}
+
+fn is_own_ancestor(name: &str, known: &HashMap<String, (String, Option<String>)>) -> bool {
     let mut above = name;
-    for _ in 0..=endpoints.len() {
-        let parent = endpoints.iter().find(|known| known.name == above).and_then(|known| known.parent.as_deref());
-        match parent {
+    for _ in 0..LONGEST_LINE {
+        match known.get(above).and_then(|(_, parent)| parent.as_deref()) {
             Some(parent) if parent == name => return true,
             Some(parent) => above = parent,
             None => return false,

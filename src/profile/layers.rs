@@ -51,7 +51,7 @@ struct Link {
 pub(super) fn read(reference: &str, catalog: &Catalog) -> Result<Stacked, Problems> {
     let first = open(reference, None, catalog).map_err(|(message, remedy)| match message {
         Refusal::Unknown(message) => Problem::of_file(reference, message, remedy),
-        Refusal::Unreadable(problem) => problem,
+        Refusal::Unreadable(problem) => *problem,
     })?;
     read_from(first, stem(reference), catalog)
 }
@@ -156,12 +156,12 @@ fn chain(links: &[Link]) -> String {
 enum Refusal {
     /// Neither a known name nor a file.
     Unknown(String),
-    Unreadable(Problem),
+    Unreadable(Box<Problem>),
 }
 
 /// Finds what a reference means: a name that the catalog knows, or else a file, relative to the file that asks.
 fn open(reference: &str, asking: Option<&Link>, catalog: &Catalog) -> Result<Link, (Refusal, String)> {
-    let unreadable = |problem: Problem| (Refusal::Unreadable(problem), String::new());
+    let unreadable = |problem: Problem| (Refusal::Unreadable(Box::new(problem)), String::new());
     let link = |source: Source| Link { identity: identity(&source), source: Arc::new(source), asked_at: None };
     if let Some(found) = catalog.find(Kind::Profile, reference, From::Anywhere) {
         let found = link(found.map_err(unreadable)?);

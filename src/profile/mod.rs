@@ -1,6 +1,9 @@
 //! Profiles and checks: YAML to plain data, with every problem reported at once.
 //!
-//! `syntax` is exactly what the YAML may say; `validate` turns it into the types here; `catalog` finds the files.
+//! The way: `catalog` finds a file, `yaml` reads it into a tree of `node`s that know their places, `shape` holds the tree
+//! against the JSON Schema made from `syntax`, `layers` joins it with what it extends, `set` lays the command line over it,
+//! and `validate` (with `bind` for endpoints and `rule` for checks) makes it a [`Profile`]. Only [`load`] is called from
+//! outside; a [`problem`] carries file, line, column, what is wrong and what to write instead.
 
 mod bind;
 pub mod catalog;

@@ -6,6 +6,8 @@ use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+/// The most problems that are told at once; whoever has more has another kind of problem.
+pub(super) const MOST: usize = 100;
 /// The longest piece of a source line that a problem shows, in characters.
 const SHOWN: usize = 160;
 
@@ -74,9 +76,15 @@ impl Problems {
         self.0.is_empty()
     }
 
+    /// Whether no more problems are taken, so that looking for more is of no use.
+    #[must_use]
+    pub fn is_full(&self) -> bool {
+        self.0.len() >= MOST
+    }
+
     /// Adds a problem unless the same one is there already, as when a file is read on two ways.
     pub fn push(&mut self, problem: Problem) {
-        if !self.0.contains(&problem) {
+        if !self.is_full() && !self.0.contains(&problem) {
             self.0.push(problem);
         }
     }
@@ -170,34 +178,50 @@ fn line_of(text: &str, number: usize) -> &str {
     rest.split(['\r', '\n']).next().unwrap_or_default()
 }
 
-/// The text without what follows a password's key, and without the user part of URLs.
+/// Words that stand in the keys of secrets.
+const SECRET_WORDS: [&str; 6] = ["pass", "pasword", "kennwort", "secret", "token", "pwd"];
+
+/// The text without what follows a secret's key, and without the user part of URLs.
 #[must_use]
 pub fn without_secrets(line: &str) -> String {
-    let line = without_password(line);
-    let Some(start) = line.find("://").map(|at| at + 3) else { return line };
-    let end = line[start..].find([' ', '/', '"', '\'']).map_or(line.len(), |at| start + at);
-    match line[start..end].rfind('@') {
-        Some(at) => format!("{}…{}", &line[..start], &line[start + at..]),
-        None => line,
-    }
+    without_users(&line[..first_secret(line).unwrap_or(line.len())], first_secret(line).is_some())
 }
 
-fn without_password(line: &str) -> String {
+/// Where the first secret that is written in clear begins.
+fn first_secret(line: &str) -> Option<usize> {
     let lower = line.to_ascii_lowercase();
-    let keys = ["password", "passwort", "passwd", "pasword", "secret", "pwd"];
-    let Some(key) = keys.iter().filter_map(|key| lower.find(key).map(|at| at + key.len())).min() else {
-        return line.to_owned();
-    };
-    let Some(value) = line[key..].find([':', '=']).map(|at| key + at + 1) else { return line.to_owned() };
-    let written = line[value..].trim_start();
-    let referenced = ["env", "file", "prompt"];
-    let inner = written.trim_start_matches('{').trim_start();
-    let reference = written.starts_with('{') && referenced.iter().any(|key| inner.starts_with(key));
-    if written.is_empty() || reference {
-        return line.to_owned();
+    let keys = SECRET_WORDS.iter().flat_map(|word| lower.match_indices(word)).map(|(at, word)| at + word.len());
+    keys.filter_map(|key| {
+        let value = key + line[key..].find([':', '='])? + 1;
+        let written = line[value..].trim_start();
+        let inner = written.trim_start_matches('{').trim_start();
+        let reference =
+            written.starts_with('{') && ["env", "file", "prompt"].iter().any(|word| inner.starts_with(word));
+        (!written.is_empty() && !reference).then(|| line.len() - written.len())
+    })
+    .min()
+}
+
+fn without_users(line: &str, cut: bool) -> String {
+    let mut shown = String::new();
+    let mut rest = line;
+    while let Some(start) = rest.find("://").map(|at| at + 3) {
+        let end = rest[start..].find([' ', '/', '"', '\'', ',', ']', '}']).map_or(rest.len(), |at| start + at);
+        shown.push_str(&rest[..start]);
+        match rest[start..end].rfind('@') {
+            Some(at) => {
+                shown.push('…');
+                shown.push_str(&rest[start + at..end]);
+            }
+            None => shown.push_str(&rest[start..end]),
+        }
+        rest = &rest[end..];
     }
-    let blank = line[value..].len() - written.len();
-    format!("{}…", &line[..value + blank])
+    shown.push_str(rest);
+    if cut {
+        shown.push('…');
+    }
+    shown
 }
 
 #[cfg(test)]
@@ -213,6 +237,10 @@ mod tests {
             ("proxy: http://me:hunter2@proxy:3128/", "proxy: http://…@proxy:3128/"),
             ("password: { value: hunter2 }", "password: …"),
             ("password: { env: SQL_PASSWORD }", "password: { env: SQL_PASSWORD }"),
+            ("{ proxy-password: { env: A }, password: hunter2 }", "{ proxy-password: { env: A }, password: …"),
+            ("passphrase: hunter2", "passphrase: …"),
+            ("[http://a:hunter2@b:1, http://c:hunter2@d:2]", "[http://…@b:1, http://…@d:2]"),
+            ("http://a:hunter2@b:1 password=hunter2", "http://…@b:1 password=…"),
             ("host: sql1", "host: sql1"),
         ] {
             assert_eq!(without_secrets(written), shown);

@@ -54,8 +54,12 @@ impl Known<'_> {
 
     fn no_such_check(&self, choice: &Choice) -> super::problem::Problem {
         let near = did_you_mean(&choice.id, self.ids.iter().filter(|id| **id != choice.id).map(String::as_str));
-        let remedy = "`bothways list` shows the checks; a new one needs at least title, task, from, to, transport, port, \
-                      probe, remedy and source";
+        let remedy = match choice.changes {
+            Some(_) => {
+                "`bothways list` shows the checks; a new one needs title, task, from, to, transport, port, probe, remedy and source"
+            }
+            None => "`bothways list` shows the checks",
+        };
         choice.place.problem(format!("there is no check `{}`{near}", choice.id), remedy)
     }
 

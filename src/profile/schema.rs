@@ -1,9 +1,11 @@
 //! The published JSON Schemas: of profiles, of checks, and of the run record. `docs/schema/` holds copies of them.
 
+use std::net::IpAddr;
 use std::sync::LazyLock;
 
 use jsonschema::Validator;
-use schemars::{JsonSchema, schema_for};
+use schemars::transform::{RecursiveTransform, Transform};
+use schemars::{JsonSchema, Schema, schema_for};
 use serde_json::Value;
 
 use super::syntax::{CheckFile, ProfileFile};
@@ -30,7 +32,15 @@ pub fn run_schema() -> Value {
 fn titled<T: JsonSchema>(title: &str) -> Value {
     let mut schema = schema_for!(T);
     schema.insert("title".to_owned(), title.into());
+    RecursiveTransform(without_empty_default).transform(&mut schema);
     schema.to_value()
+}
+
+/// That a key may be left out says nothing to a reader; `default: null` would be all over the place.
+fn without_empty_default(schema: &mut Schema) {
+    if schema.get("default").is_some_and(Value::is_null) {
+        schema.remove("default");
+    }
 }
 
 /// A schema together with what checks values against it.
@@ -41,7 +51,9 @@ pub struct Shape {
 
 impl Shape {
     fn new(schema: Value) -> Self {
-        let validator = jsonschema::draft202012::new(&schema).ok();
+        let address = |text: &str| text.parse::<IpAddr>().is_ok();
+        let options = jsonschema::draft202012::options().should_validate_formats(true).with_format("ip", address);
+        let validator = options.build(&schema).ok();
         Self { schema, validator }
     }
 

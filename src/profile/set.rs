@@ -130,7 +130,13 @@ fn value(set: &Set) -> Result<Node, Problems> {
         return Ok(Node::new(place, scalar::plain(text)));
     }
     let inner = Arc::new(Source { name: set.source.name.clone(), folder: None, text: text.to_owned() });
-    yaml::read(&inner).map(|node| Node::new(place, node.content))
+    yaml::read(&inner).map(|node| Node::new(place.clone(), node.content)).map_err(|found| {
+        let at = |problem: Problem| {
+            let column = problem.column + set.value - 1;
+            Problem { column, ..place.problem(problem.message, problem.remedy) }
+        };
+        Problems(found.0.into_iter().map(at).collect())
+    })
 }
 
 /// The value under its path, as a profile of its own.

@@ -7,10 +7,9 @@ use serde_json::Value;
 use super::node::{Content, Entry, Node};
 use super::problem::{Place, Problem, Problems};
 use super::schema::Shape;
-use super::suggest::did_you_mean;
+use super::suggest::{did_you_mean, nearest};
+use super::syntax::NAME;
 
-/// The most problems that are told of one file.
-const MOST: usize = 100;
 /// Keys whose value says where a secret comes from.
 const SECRETS: [&str; 2] = ["password", "proxy-password"];
 
@@ -23,7 +22,7 @@ pub fn check(root: &Node, shape: &Shape) -> Problems {
     let told = Told { root, schema: &shape.schema };
     for error in validator.iter_errors(&json) {
         told.explain(&error, &mut problems);
-        if problems.0.len() >= MOST {
+        if problems.is_full() {
             break;
         }
     }
@@ -58,7 +57,7 @@ impl Told<'_> {
                 }
             }
             Kind::AnyOf { context } | Kind::OneOfNotValid { context } => {
-                self.explain_choice(error, &spot, context, problems)
+                self.explain_choice(error, &spot, context, problems);
             }
             Kind::PropertyNames { error: inner } => problems.push(self.bad_name(error, inner, &spot)),
             _ => problems.push(self.explain_one(error, &spot)),
@@ -68,7 +67,7 @@ impl Told<'_> {
     fn explain_one(&self, error: &ValidationError<'_>, spot: &Spot<'_>) -> Problem {
         let (place, shown) = (spot.place(), spot.shown());
         match error.kind() {
-            Kind::Type { kind } => wrong_type(&types(kind), spot),
+            Kind::Type { kind } => self.wrong_type(error, &types(kind), spot),
             Kind::Enum { options } => not_one_of(&words(options), spot),
             Kind::Constant { expected_value } => not_one_of(&[word(expected_value)], spot),
             Kind::Required { property } => {
@@ -79,11 +78,13 @@ impl Told<'_> {
             Kind::Minimum { limit } => place.problem(format!("{shown} is too small"), format!("write {limit} or more")),
             Kind::Maximum { limit } => place.problem(format!("{shown} is too large"), format!("write {limit} or less")),
             Kind::MinLength { .. } | Kind::MinItems { .. } => {
-                place.problem(format!("{} is empty", spot.called()), "write something, or leave the key out")
+                place.problem(format!("{} is empty", spot.called()), "write a value")
             }
             Kind::MaxLength { limit } => {
                 place.problem(format!("{shown} is too long"), format!("write {limit} characters at most"))
             }
+            Kind::Format { .. } => place
+                .problem(format!("{shown} is not an IP address"), "write an address such as 10.0.0.5 or 2001:db8::5"),
             _ => place.problem(format!("{shown} may not stand here"), self.expected(error)),
         }
     }
@@ -95,10 +96,11 @@ impl Told<'_> {
     }
 
     fn expected(&self, error: &ValidationError<'_>) -> String {
-        let schema = self.schema_of(error);
-        match schema.and_then(|schema| schema.get("description")).and_then(Value::as_str) {
-            Some(about) => format!("expected: {}", lowered(about)),
-            None => "expected: a name of lower-case letters, digits and hyphens".to_owned(),
+        let is_name = matches!(error.kind(), Kind::Pattern { pattern } if pattern == NAME);
+        let about = self.schema_of(error).and_then(|schema| schema.get("description")).and_then(Value::as_str);
+        match about.filter(|_| !is_name) {
+            Some(about) => format!("write {}", lowered(about.trim_end_matches('.'))),
+            None => "use lower-case letters, digits and hyphens".to_owned(),
         }
     }
 
@@ -115,10 +117,9 @@ impl Told<'_> {
         let properties = self.schema_of(error).and_then(|schema| schema.get("properties")).and_then(Value::as_object);
         let known: Vec<&str> = properties.into_iter().flatten().map(|(key, _)| key.as_str()).collect();
         let near = did_you_mean(key, known.iter().copied());
-        let remedy = if known.is_empty() {
-            "remove the key".to_owned()
-        } else {
-            format!("remove it, or use one of: {}", known.join(", "))
+        let remedy = match nearest(key, known.iter().copied()) {
+            Some(word) => format!("write `{word}`, or remove the key"),
+            None => format!("remove the key, or write one of: {}", known.join(", ")),
         };
         place.problem(format!("unknown key `{key}`{}{near}", spot.inside()), remedy)
     }
@@ -128,7 +129,7 @@ impl Told<'_> {
         let place = spot.node.entry(name).map_or_else(|| spot.place(), |entry| &entry.place);
         let about = self.schema_of(error).and_then(|schema| schema.pointer("/propertyNames/description"));
         let about = about.and_then(Value::as_str).unwrap_or("a name: lower-case letters, digits and hyphens");
-        place.problem(format!("`{}` may not be a name here", short(name)), format!("expected: {about}"))
+        place.problem(format!("`{}` may not be a name here", short(name)), format!("write {about}"))
     }
 
     /// Of several allowed forms, tells what is wrong with the one that was meant.
@@ -145,16 +146,73 @@ impl Told<'_> {
         let meant = |form: &&&Vec<ValidationError<'static>>| !form.iter().any(|e| missing_key(e, here).is_some());
         let mut with_its_key = of_right_type.iter().filter(meant);
         match (of_right_type.as_slice(), with_its_key.next(), with_its_key.next()) {
-            ([], ..) => {
-                problems.push(wrong_type(&forms.iter().flatten().flat_map(allowed_types).collect::<Vec<_>>(), spot))
-            }
-            ([form], ..) | (_, Some(form), None) => {
-                for error in *form {
-                    self.explain(error, problems);
+            ([], ..) => match forms.iter().filter(|form| !is_for_null(form)).collect::<Vec<_>>().as_slice() {
+                [form] => form.iter().for_each(|error| self.explain(error, problems)),
+                forms => {
+                    let allowed: Vec<String> =
+                        forms.iter().flat_map(|form| form.iter()).flat_map(allowed_types).collect();
+                    problems.push(self.wrong_type(error, &allowed, spot));
                 }
-            }
-            _ => problems.push(choose_one(&of_right_type, here, spot)),
+            },
+            ([form], ..) | (_, Some(form), None) => form.iter().for_each(|error| self.explain(error, problems)),
+            _ => problems.push(self.choose_one(error, &of_right_type, spot)),
         }
+    }
+
+    /// None of the forms, or more than one of them, was meant: the forms differ in a key or in a word.
+    fn choose_one(
+        &self,
+        error: &ValidationError<'_>,
+        forms: &[&Vec<ValidationError<'static>>],
+        spot: &Spot<'_>,
+    ) -> Problem {
+        if !spot.node.is_map() {
+            let options = forms.iter().flat_map(|form| form.iter()).flat_map(|error| match error.kind() {
+                Kind::Enum { options } => words(options),
+                Kind::Constant { expected_value } => vec![word(expected_value)],
+                _ => Vec::new(),
+            });
+            return not_one_of(&distinct(options.collect()), spot);
+        }
+        let keys = self.branch_keys(error);
+        let remedy = format!("write exactly one of: {}", keys.join(", "));
+        match spot.node.entries().iter().find(|entry| !keys.contains(&entry.key.as_str())) {
+            Some(entry) => {
+                let near = did_you_mean(&entry.key, keys);
+                entry.place.problem(format!("unknown key `{}`{}{near}", short(&entry.key), spot.inside()), remedy)
+            }
+            None => spot.place().problem(format!("{} needs exactly one key", spot.called()), remedy),
+        }
+    }
+
+    /// The keys of which exactly one is wanted.
+    fn branch_keys(&self, error: &ValidationError<'_>) -> Vec<&str> {
+        let branches = self.schema_of(error).and_then(|schema| schema.get("oneOf")).and_then(Value::as_array);
+        branches.into_iter().flatten().filter_map(|branch| branch.pointer("/required/0")?.as_str()).collect()
+    }
+
+    fn wrong_type(&self, error: &ValidationError<'_>, allowed: &[String], spot: &Spot<'_>) -> Problem {
+        if spot.entry.is_none() {
+            let message = format!("expected keys and values, found {}", spot.shown());
+            return spot
+                .place()
+                .problem(message, "write lines such as `extends: miradore`, without a hyphen before them");
+        }
+        let allowed = distinct(allowed.iter().filter(|kind| *kind != "null").cloned().collect());
+        let names = allowed.iter().map(|kind| type_name(kind)).collect::<Vec<_>>().join(" or ");
+        let message = format!("expected {names} for {}, found {}", spot.called(), spot.shown());
+        let keys = self.branch_keys(error);
+        let remedy = if !keys.is_empty() {
+            format!("write `{{ {}: {{}} }}`, with one of: {}", keys[0], keys.join(", "))
+        } else if let Content::Number(_, written) = &spot.node.content
+            && allowed.iter().any(|kind| kind == "string")
+            && self.schema_of(error).is_some_and(|schema| !fits(schema, written))
+        {
+            self.expected(error)
+        } else {
+            type_remedy(&spot.node.content, &allowed).unwrap_or_else(|| format!("write {names}"))
+        };
+        spot.place().problem(message, remedy)
     }
 
     fn spot(&self, pointer: &str) -> Spot<'_> {
@@ -212,6 +270,12 @@ fn is_type_error(error: &ValidationError<'_>, here: &str, node: &Node) -> bool {
     other_type && error.instance_path().as_str() == here
 }
 
+/// Whether a form only says that the value may be left empty.
+fn is_for_null(form: &[ValidationError<'static>]) -> bool {
+    let types: Vec<String> = form.iter().flat_map(allowed_types).collect();
+    types.iter().all(|kind| kind == "null") && !types.is_empty()
+}
+
 fn missing_key(error: &ValidationError<'_>, here: &str) -> Option<String> {
     match error.kind() {
         Kind::Required { property } if error.instance_path().as_str() == here => Some(word(property)),
@@ -224,30 +288,6 @@ fn allowed_types(error: &ValidationError<'_>) -> Vec<String> {
         Kind::Type { kind } => types(kind),
         _ => Vec::new(),
     }
-}
-
-/// None of the forms, or more than one of them, was meant: the forms differ in a key or in a word.
-fn choose_one(forms: &[&Vec<ValidationError<'static>>], here: &str, spot: &Spot<'_>) -> Problem {
-    let errors = || forms.iter().flat_map(|form| form.iter());
-    let keys: Vec<String> = errors().filter_map(|error| missing_key(error, here)).collect();
-    if spot.node.is_map() {
-        let keys = distinct(keys);
-        let remedy = format!("write exactly one of: {}", keys.join(", "));
-        let unknown = spot.node.entries().iter().find(|entry| !keys.contains(&entry.key));
-        return match unknown {
-            Some(entry) => {
-                let near = did_you_mean(&entry.key, keys.iter().map(String::as_str));
-                entry.place.problem(format!("unknown key `{}`{}{near}", short(&entry.key), spot.inside()), remedy)
-            }
-            None => spot.place().problem(format!("{} needs exactly one key", spot.called()), remedy),
-        };
-    }
-    let options = errors().flat_map(|error| match error.kind() {
-        Kind::Enum { options } => words(options),
-        Kind::Constant { expected_value } => vec![word(expected_value)],
-        _ => Vec::new(),
-    });
-    not_one_of(&distinct(options.collect()), spot)
 }
 
 fn distinct(mut words: Vec<String>) -> Vec<String> {
@@ -267,29 +307,6 @@ fn not_one_of(options: &[String], spot: &Spot<'_>) -> Problem {
     spot.place().problem(format!("{} is not allowed for {}{near}", spot.shown(), spot.called()), remedy)
 }
 
-fn wrong_type(allowed: &[String], spot: &Spot<'_>) -> Problem {
-    let allowed = distinct(allowed.iter().filter(|kind| *kind != "null").cloned().collect());
-    let names: Vec<&str> = allowed.iter().map(|kind| type_name(kind)).collect();
-    let message = format!("expected {} for {}, found {}", names.join(" or "), spot.called(), spot.shown());
-    let wants = |kind: &str| allowed.iter().any(|allowed| allowed == kind);
-    let remedy = match &spot.node.content {
-        Content::Number(_, written) if wants("string") => format!("put it in quotes: \"{}\"", short(written)),
-        Content::Bool(value) if wants("string") => format!("put it in quotes: \"{value}\""),
-        Content::Text(text) if wants("boolean") && matches!(text.as_str(), "yes" | "on" | "Yes" | "On") => {
-            "write `true`".to_owned()
-        }
-        Content::Text(text) if wants("boolean") && matches!(text.as_str(), "no" | "off" | "No" | "Off") => {
-            "write `false`".to_owned()
-        }
-        Content::Text(text) if wants("integer") && text.parse::<u64>().is_ok() => "remove the quotes".to_owned(),
-        Content::Null => "write a value, or remove the key".to_owned(),
-        _ if wants("array") => "write a list: [a, b]".to_owned(),
-        _ if wants("object") => "write a map: { key: value }".to_owned(),
-        _ => format!("write {}", names.join(" or ")),
-    };
-    spot.place().problem(message, remedy)
-}
-
 fn in_clear(secret: &Entry) -> Problem {
     let key = &secret.key;
     let message = match secret.value.content {
@@ -301,6 +318,33 @@ fn in_clear(secret: &Entry) -> Problem {
          `{{ prompt: \"Password?\" }}` to be asked"
     );
     secret.place.problem(message, remedy)
+}
+
+/// What to write instead of a value of the wrong type, where that can be said better than by the type's name.
+fn type_remedy(found: &Content, allowed: &[String]) -> Option<String> {
+    let wants = |kind: &str| allowed.iter().any(|allowed| allowed == kind);
+    let remedy = match found {
+        Content::Number(_, written) if wants("string") => format!("put it in quotes: \"{}\"", short(written)),
+        Content::Bool(value) if wants("string") => format!("put it in quotes: \"{value}\""),
+        Content::Text(text) if wants("boolean") => match text.to_ascii_lowercase().as_str() {
+            "yes" | "on" | "true" => "write `true`".to_owned(),
+            "no" | "off" | "false" => "write `false`".to_owned(),
+            _ => return None,
+        },
+        Content::Text(text) if wants("integer") && text.parse::<u64>().is_ok() => "remove the quotes".to_owned(),
+        Content::Null if wants("object") => "write `{}` after it, or remove the key".to_owned(),
+        Content::Null => "write a value, or remove the key".to_owned(),
+        _ if allowed.len() > 1 => return None,
+        _ if wants("array") => "write a list: [a, b]".to_owned(),
+        _ if wants("object") => "write a map: { key: value }".to_owned(),
+        _ => return None,
+    };
+    Some(remedy)
+}
+
+/// Whether a text fits the schema of one value.
+fn fits(schema: &Value, text: &str) -> bool {
+    jsonschema::draft202012::new(schema).is_ok_and(|schema| schema.is_valid(&Value::from(text)))
 }
 
 fn types(kind: &TypeKind) -> Vec<String> {

@@ -91,7 +91,7 @@ pub struct EndpointFile {
     /// Whether HTTP and WebSocket checks towards this host use TLS.
     #[serde(default)]
     pub https: Option<bool>,
-    /// How this host is reached over HTTP: `none` (the default), `system` (HTTP_PROXY and its like), or a proxy's
+    /// How this host is reached over HTTP: `none` (the default), `system` (`HTTP_PROXY` and its like), or a proxy's
     /// `http://host:port`.
     #[serde(default)]
     #[schemars(length(min = 1))]
@@ -171,7 +171,7 @@ pub struct CheckFile {
     /// What holds when the check passes, in one short sentence.
     #[schemars(length(min = 1))]
     pub title: String,
-    /// What the flow is for; checks of one task stand in for each other by rank.
+    /// The word for what the flow is for; checks of one task stand in for each other by rank.
     #[schemars(regex(pattern = NAME))]
     pub task: String,
     /// 1 for the documented first choice, 2 for its fallback.
@@ -187,8 +187,9 @@ pub struct CheckFile {
     /// Which way the news travel, where that is not the way the flow is opened.
     #[serde(default)]
     pub carries: Option<Carries>,
-    /// What a firewall rule says.
+    /// The transport that a firewall rule names.
     pub transport: Transport,
+    /// The port that the flow is opened to.
     pub port: PortFile,
     /// When the check applies, by the keys of the endpoint that it goes to.
     #[serde(default)]

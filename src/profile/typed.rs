@@ -16,7 +16,7 @@ use super::problem::{Place, Problem};
 pub fn read<T: DeserializeOwned>(node: &Node) -> Result<T, Problem> {
     T::deserialize(node).map_err(|error| {
         let place = error.place.as_ref().unwrap_or(&node.place);
-        place.problem(error.message, "correct the value; `bothways schema profile` says what may stand here")
+        place.problem("this value does not fit here", error.message)
     })
 }
 

@@ -27,6 +27,9 @@ pub(super) fn profile(stacked: &Stacked, catalog: &Catalog, problems: &mut Probl
     let known = Known { catalog, roles: Some(&roles), ids: &ids };
     let (mut checks, mut left_out) = (Vec::new(), Vec::new());
     for choice in &stacked.choices {
+        if problems.is_full() {
+            break;
+        }
         let check = known.chosen(choice, problems);
         if choice.taken { &mut checks } else { &mut left_out }.extend(check);
     }
@@ -35,7 +38,7 @@ pub(super) fn profile(stacked: &Stacked, catalog: &Catalog, problems: &mut Probl
         problems.push(root.place.problem("the profile has no checks", remedy));
     }
     let endpoints = bind::endpoints(root, &roles, problems);
-    unread_ports(root, checks.iter().chain(&left_out), problems);
+    unread_ports(root, &checks.iter().chain(&left_out).collect::<Vec<_>>(), problems);
     let file = match root.get("settings").map(typed::read::<SettingsFile>).transpose() {
         Ok(file) => file.unwrap_or_default(),
         Err(problem) => {
@@ -74,11 +77,11 @@ fn ids(stacked: &Stacked, catalog: &Catalog) -> Vec<String> {
 }
 
 /// Ports under keys that no check reads: most likely a typing slip, which would otherwise test the wrong port.
-fn unread_ports<'a>(root: &Node, checks: impl Iterator<Item = &'a Check> + Clone, problems: &mut Problems) {
+fn unread_ports(root: &Node, checks: &[&Check], problems: &mut Problems) {
     for Entry { key: name, value: endpoint, .. } in root.get("endpoints").map(Node::entries).unwrap_or_default() {
         let role = endpoint.get("role").and_then(Node::text).unwrap_or(name);
         let read: Vec<&str> = checks
-            .clone()
+            .iter()
             .filter(|check| check.to.as_str() == role)
             .filter_map(|check| check.port.setting.as_deref())
             .collect();

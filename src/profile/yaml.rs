@@ -14,12 +14,10 @@ use super::scan_error::in_plain_words;
 
 /// The largest file that is read, in bytes.
 pub const LARGEST: usize = 1 << 20;
-/// The most values that one file may have, those that its aliases repeat included.
-const MOST_VALUES: usize = 50_000;
+/// The most keys and values that one file may have, those that its aliases repeat included.
+const MOST_VALUES: usize = 20_000;
 /// The most levels of lists and maps.
 const DEEPEST: usize = 32;
-/// The most problems that are collected before reading stops.
-const MOST_PROBLEMS: usize = 100;
 
 /// Reads one YAML document.
 ///
@@ -35,10 +33,10 @@ pub fn read(source: &Arc<Source>) -> Result<Node, Problems> {
     };
     for event in Parser::new_from_str_with_options(&source.text, options) {
         let step = match event {
-            Ok((event, span)) => builder.take(event, span.start),
+            Ok((event, span)) => builder.take(event, span.start, span.tag_start),
             Err(error) => builder.stop_at(&error),
         };
-        if step.is_err() || builder.problems.0.len() >= MOST_PROBLEMS {
+        if step.is_err() || builder.problems.is_full() {
             break;
         }
     }
@@ -106,22 +104,23 @@ impl Builder {
         Place { source: Arc::clone(&self.source), line: marker.line(), column: marker.col() + 1 }
     }
 
-    fn take(&mut self, event: Event<'_>, at: Marker) -> Result<(), Stop> {
+    fn take(&mut self, event: Event<'_>, at: Marker, tag_at: Option<Marker>) -> Result<(), Stop> {
         let place = self.place(at);
+        let tag_place = tag_at.map_or_else(|| place.clone(), |at| self.place(at));
         match event {
             Event::DocumentStart(..) => self.document(&place),
             Event::Scalar(text, style, anchor, tag) => {
-                let forced = self.tag(tag.as_deref(), &place);
+                let forced = self.tag(tag.as_deref(), &tag_place);
                 let content =
                     if forced || style != ScalarStyle::Plain { Content::Text(text.into()) } else { plain(&text) };
                 self.value(Node::new(place, content), anchor)
             }
             Event::SequenceStart(_, anchor, tag) => {
-                self.tag(tag.as_deref(), &place);
+                self.tag(tag.as_deref(), &tag_place);
                 self.open(place, anchor, Open::List { items: Vec::new() })
             }
             Event::MappingStart(_, anchor, tag) => {
-                self.tag(tag.as_deref(), &place);
+                self.tag(tag.as_deref(), &tag_place);
                 self.open(place, anchor, Open::Map(OpenMap::default()))
             }
             Event::SequenceEnd | Event::MappingEnd => self.close(),
@@ -131,7 +130,7 @@ impl Builder {
                     format!("`*{name}` repeats something that is not named before it"),
                     format!("name it first with `&{name}`, or put the text in quotes if the star belongs to it"),
                 ));
-                self.value(Node::new(place, Content::Null), 0)
+                self.value(Node::empty_map(place), 0)
             }
             _ => Ok(()),
         }
