@@ -1,5 +1,7 @@
 //! Fills in what a check leaves open, from the endpoint's key of the same name and then from the protocol's default.
 
+use std::time::Duration;
+
 use super::{PlannedProbe, Untested, View};
 use crate::model::ask::{Ask, Proxy, ProxyOrigin, Route, host_port};
 use crate::model::code::Code;
@@ -55,10 +57,7 @@ impl View<'_> {
         let settings = &self.profile.settings;
         let probe = filled_in(&check.probe, endpoint);
         let host = endpoint.host.clone().unwrap_or_default();
-        let hold = match &probe {
-            Probe::Websocket(websocket) => websocket.hold.unwrap_or_default(),
-            _ => crate::model::span::Span::default(),
-        };
+        let budget = check.timeout.map_or_else(|| settings.timeout.0 + hold(&probe), |timeout| timeout.0);
         let ask = Ask {
             route: self.route(&probe, &host),
             probe,
@@ -73,7 +72,7 @@ impl View<'_> {
             tested_from: check.from.clone(),
             ask,
             port_found_by: None,
-            budget: check.timeout.unwrap_or(settings.timeout).0 + hold.0,
+            budget,
             attempts: check.attempts.unwrap_or(settings.attempts).max(1),
         }
     }
@@ -155,6 +154,14 @@ fn https(probe: &Probe) -> bool {
         Probe::Http(http) => http.https == Some(true),
         Probe::Websocket(websocket) => websocket.https == Some(true),
         _ => false,
+    }
+}
+
+/// The time that a check spends on purpose, on top of what it may take otherwise.
+fn hold(probe: &Probe) -> Duration {
+    match probe {
+        Probe::Websocket(websocket) => websocket.hold.unwrap_or_default().0,
+        _ => Duration::ZERO,
     }
 }
 

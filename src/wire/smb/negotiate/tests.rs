@@ -1,3 +1,5 @@
+//! Round trips and damaged bytes of NEGOTIATE.
+
 use proptest::collection::vec;
 use proptest::prelude::*;
 
