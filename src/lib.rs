@@ -20,6 +20,7 @@ pub mod engine;
 pub mod explain;
 pub mod model;
 pub mod net;
+pub mod peer;
 pub mod plan;
 pub mod probe;
 pub mod profile;

@@ -13,5 +13,6 @@ pub mod flow;
 pub mod probe;
 pub mod run;
 pub mod secret;
+pub mod sighting;
 pub mod span;
 pub mod token;
