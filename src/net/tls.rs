@@ -55,7 +55,8 @@ fn typed(error: &io::Error) -> Option<Failure> {
 
 fn config(trust: Trust) -> Option<ClientConfig> {
     let provider = Arc::new(ring::default_provider());
-    let builder = ClientConfig::builder_with_provider(Arc::clone(&provider)).with_safe_default_protocol_versions().ok()?;
+    let builder =
+        ClientConfig::builder_with_provider(Arc::clone(&provider)).with_safe_default_protocol_versions().ok()?;
     let verifier: Arc<dyn ServerCertVerifier> = match trust {
         Trust::Platform => Arc::new(Verifier::new(provider).ok()?),
         Trust::Anyone => Arc::new(Anyone(provider)),

@@ -148,7 +148,11 @@ impl Trace {
         });
         self.with(|inner| {
             let closed = inner.closed;
-            inner.steps.extend(steps.into_iter().map(|(step, begun, open)| Entry { step, begun, open: open && !closed }));
+            inner.steps.extend(steps.into_iter().map(|(step, begun, open)| Entry {
+                step,
+                begun,
+                open: open && !closed,
+            }));
             inner.evidence.facts.extend(facts);
             inner.counters.extend(counters);
         });

@@ -19,7 +19,7 @@ use crate::net::tds::{Wrapped, read_message};
 use crate::net::trace::{OpenStep, Trace};
 use crate::net::{Net, Stopped, Stream, failure, tcp, tls};
 use crate::wire::tds::prelogin::{Encryption, Prelogin, Version};
-use crate::wire::tds::{ALPN, Kind, packets};
+use crate::wire::tds::{ALPN, Kind, TLS_ALERT, packets};
 
 /// How long a PRELOGIN in the clear may stay unanswered before TLS is tried first beside it, and how long that may take
 /// once the clear one has failed. Part of the protocol's own negotiation: the clear question stays open meanwhile.
@@ -76,10 +76,9 @@ impl Met {
     fn suits(&self, wanted: SqlEncryption) -> bool {
         let encrypted = match wanted {
             SqlEncryption::Any => true,
-            SqlEncryption::Required => matches!(
-                self.encryption,
-                Agreed::Strict | Agreed::Inside(Encryption::On | Encryption::Required)
-            ),
+            SqlEncryption::Required => {
+                matches!(self.encryption, Agreed::Strict | Agreed::Inside(Encryption::On | Encryption::Required))
+            }
             SqlEncryption::Strict => self.encryption == Agreed::Strict,
         };
         encrypted && self.matches != Some(false)
@@ -107,9 +106,10 @@ impl Unheard {
         step.fail_io(&self.error)
     }
 
-    /// Whether a server that wants TLS first may have ended it so.
+    /// Whether a server that wants TLS first may have ended it so: without a word, or with a TLS alert.
     fn may_be_strict(&self) -> bool {
-        self.seen.is_empty() && matches!(failure::of_io(&self.error).0, Failure::Closed | Failure::Reset)
+        let ended = matches!(failure::of_io(&self.error).0, Failure::Closed | Failure::Reset);
+        (self.seen.is_empty() && ended) || self.seen.first() == Some(&TLS_ALERT)
     }
 }
 
