@@ -5,6 +5,7 @@
 //! - [`cli`] one file per subcommand, progress, exit codes
 //! - [`engine`] plan to outcomes: concurrency, deadlines, retries
 //! - [`report`] a run to bytes
+//! - [`explain`] a page for every finding code
 //! - [`diagnose`] evidence to findings; pure
 //! - [`plan`] a profile seen from one side; pure
 //! - [`profile`] YAML to a profile, with every problem at once
@@ -13,11 +14,16 @@
 //! - [`sys`] the same few functions per platform, the only unsafe code
 //! - [`model`] the words: plain data
 
+pub mod cli;
 pub mod diagnose;
+pub mod engine;
+pub mod explain;
 pub mod model;
 pub mod net;
+pub mod plan;
 pub mod probe;
 pub mod profile;
+pub mod report;
 pub mod responder;
 pub mod sys;
 pub mod wire;

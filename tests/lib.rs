@@ -2,9 +2,12 @@
 
 mod support;
 
+mod cli;
+mod house_rules;
 mod http;
 mod profiles;
 mod proxy;
+mod reach;
 mod reports;
 mod resolve;
 mod smb;

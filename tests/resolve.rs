@@ -1,1 +1,307 @@
-//! Tests of `resolve`.
+//! Names to addresses: against dnsmasq, and against name servers that refuse, fail or stay silent.
+
+use std::io;
+use std::net::{IpAddr, SocketAddr, UdpSocket};
+use std::process::Command;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+
+use bothways::model::evidence::{Evidence, Failure, StepKind};
+use bothways::model::fact::Fact;
+use bothways::net::resolve::{Resolver, SystemLookup};
+use bothways::net::trace::Trace;
+
+use crate::support::daemon::{Daemon, free_fixed_port, program, start};
+use crate::support::hostile::Hostile;
+
+/// dnsmasq with the names of these tests, below `example.test`.
+fn dnsmasq() -> (Daemon, SocketAddr) {
+    let folder = tempfile::tempdir().expect("a folder");
+    let port = free_fixed_port();
+    let mut command = Command::new(program("dnsmasq", "dnsmasq-base"));
+    command.args(["--keep-in-foreground", "--conf-file=/dev/null", "--pid-file", "--user=root", "--no-resolv"]);
+    command.args(["--no-hosts", "--bind-interfaces", "--listen-address=127.0.0.1", "--local=/example.test/"]);
+    command.args(["--host-record=four.example.test,192.0.2.4", "--host-record=six.example.test,2001:db8::6"]);
+    command.args(["--host-record=both.example.test,192.0.2.46,2001:db8::46", "--txt-record=text.example.test,hello"]);
+    command.args(["--cname=alias.example.test,four.example.test"]);
+    command.args((1..=40).map(|n| format!("--host-record=many.example.test,192.0.2.{n}")));
+    let mut daemon = start(command.arg(format!("--port={port}")), folder);
+    let socket = UdpSocket::bind("127.0.0.1:0").expect("a socket");
+    socket.set_read_timeout(Some(Duration::from_millis(100))).expect("a timeout");
+    // A question for the root's name servers; any answer will do.
+    let question = b"\x12\x34\x01\0\0\x01\0\0\0\0\0\0\0\0\x02\0\x01";
+    daemon.wait_until("answer a question", || {
+        socket.send_to(question, ("127.0.0.1", port)).is_ok() && socket.recv_from(&mut [0; 600]).is_ok()
+    });
+    (daemon, SocketAddr::from(([127, 0, 0, 1], port)))
+}
+
+/// A system resolver that knows only this.
+fn system(addresses: &'static [&'static str]) -> SystemLookup {
+    SystemLookup::new(move |_| async move {
+        let parsed: Vec<IpAddr> = addresses.iter().map(|address| address.parse().expect("an address")).collect();
+        if parsed.is_empty() { Err(io::Error::other("no such host is known")) } else { Ok(parsed) }
+    })
+}
+
+/// A system resolver that never answers.
+fn hanging_system() -> SystemLookup {
+    SystemLookup::new(|_| std::future::pending())
+}
+
+struct Resolved {
+    addresses: Option<Vec<String>>,
+    evidence: Evidence,
+}
+
+async fn resolve(resolver: &Resolver, host: &str) -> Resolved {
+    let trace = Trace::new(Instant::now());
+    let result = resolver.resolve(host, &trace).await;
+    let evidence = trace.finish(Failure::TimedOut);
+    assert!(evidence.steps.iter().all(|step| step.kind == StepKind::Resolve && step.address.as_deref() == Some(host)));
+    Resolved { addresses: result.ok().map(|found| found.iter().map(IpAddr::to_string).collect()), evidence }
+}
+
+impl Resolved {
+    fn failure(&self) -> Option<Failure> {
+        self.evidence.stopped_at().and_then(|step| step.error)
+    }
+
+    fn found(&self) -> Vec<&str> {
+        self.addresses.iter().flatten().map(String::as_str).collect()
+    }
+
+    fn notes(&self) -> Vec<&str> {
+        self.evidence.steps.iter().filter_map(|step| step.note.as_deref()).collect()
+    }
+
+    fn listed(&self, fact: Fact) -> Vec<&str> {
+        let values = self.evidence.fact(fact).and_then(|value| value.as_array());
+        values.into_iter().flatten().filter_map(|value| value.as_str()).collect()
+    }
+}
+
+/// A name server that repeats every question with this response code.
+async fn answering(code: u8) -> Hostile {
+    Hostile::udp(move |question| {
+        let mut answer = question.to_vec();
+        answer[2] |= 0x80;
+        answer[3] = 0x80 | code;
+        vec![answer]
+    })
+    .await
+}
+
+#[tokio::test]
+async fn an_address_is_its_own_answer_and_takes_no_step() {
+    let resolver = Resolver::default().with_system(hanging_system());
+    for (host, address) in [("192.0.2.1", "192.0.2.1"), ("2001:db8::1", "2001:db8::1"), ("[::1]", "::1")] {
+        let seen = resolve(&resolver, host).await;
+        assert_eq!(seen.found(), [address]);
+        assert!(seen.evidence.steps.is_empty());
+    }
+}
+
+#[tokio::test]
+async fn name_servers_of_the_profile_decide() {
+    let (_daemon, server) = dnsmasq();
+    let resolver = Resolver::with_name_servers(vec![server]).with_system(system(&[]));
+    for (host, addresses) in [
+        ("four.example.test", vec!["192.0.2.4"]),
+        ("six.example.test", vec!["2001:db8::6"]),
+        ("both.example.test", vec!["192.0.2.46", "2001:db8::46"]),
+        ("alias.example.test", vec!["192.0.2.4"]),
+        ("FOUR.example.test.", vec!["192.0.2.4"]),
+    ] {
+        let seen = resolve(&resolver, host).await;
+        assert_eq!(seen.found(), addresses, "{host}");
+        assert_eq!(seen.failure(), None, "the system does not decide");
+        assert_eq!(seen.evidence.steps.len(), 2);
+        assert!(
+            seen.notes().iter().any(|note| note.starts_with(&format!("name server {server}: "))),
+            "{:?}",
+            seen.notes()
+        );
+    }
+}
+
+#[tokio::test]
+async fn an_answer_too_large_for_udp_comes_by_tcp_and_is_cut_to_eight() {
+    let (_daemon, server) = dnsmasq();
+    let resolver = Resolver::with_name_servers(vec![server]).with_system(system(&[]));
+    assert_eq!(resolve(&resolver, "many.example.test").await.found().len(), 8);
+}
+
+#[tokio::test]
+async fn a_name_that_does_not_exist_is_not_found() {
+    let (_daemon, server) = dnsmasq();
+    let resolver = Resolver::with_name_servers(vec![server]).with_system(system(&[]));
+    for host in ["missing.example.test", "not..a.name", "missing.example.test."] {
+        assert_eq!(resolve(&resolver, host).await.failure(), Some(Failure::NameNotFound), "{host}");
+    }
+}
+
+#[tokio::test]
+async fn a_name_with_other_records_only_has_no_address() {
+    let (_daemon, server) = dnsmasq();
+    let resolver = Resolver::with_name_servers(vec![server]).with_system(system(&[]));
+    assert_eq!(resolve(&resolver, "text.example.test").await.failure(), Some(Failure::NameNoAddress));
+}
+
+#[tokio::test]
+async fn a_server_that_refuses_or_fails_has_failed() {
+    let (_daemon, refusing) = dnsmasq();
+    let resolver = Resolver::with_name_servers(vec![refusing]).with_system(system(&[]));
+    assert_eq!(resolve(&resolver, "elsewhere.example").await.failure(), Some(Failure::NameServerFailed));
+    let broken = answering(2).await;
+    let resolver = Resolver::with_name_servers(vec![broken.address]).with_system(system(&[]));
+    assert_eq!(resolve(&resolver, "four.example.test").await.failure(), Some(Failure::NameServerFailed));
+}
+
+#[tokio::test]
+async fn a_server_that_fails_or_is_silent_does_not_matter_where_another_answers() {
+    let (_daemon, good) = dnsmasq();
+    let (broken, silent) = (answering(2).await, Hostile::udp(|_| Vec::new()).await);
+    let servers = vec![silent.address, broken.address, good];
+    let resolver = Resolver::with_name_servers(servers).with_system(system(&[]));
+    assert_eq!(resolve(&resolver, "four.example.test").await.found(), ["192.0.2.4"]);
+    assert_eq!(resolve(&resolver, "missing.example.test").await.failure(), Some(Failure::NameNotFound));
+}
+
+#[tokio::test]
+async fn silent_servers_are_told_from_a_missing_name_even_when_the_system_hangs() {
+    let silent = Hostile::udp(|_| Vec::new()).await;
+    let resolver = Resolver::comparing_with(vec![silent.address]).with_system(hanging_system());
+    assert_eq!(resolve(&resolver, "four.example.test").await.failure(), Some(Failure::NameServerSilent));
+}
+
+#[tokio::test]
+async fn the_system_decides_and_a_disagreement_is_shown() {
+    let (_daemon, server) = dnsmasq();
+    let resolver = Resolver::comparing_with(vec![server]).with_system(system(&["198.51.100.1", "198.51.100.1"]));
+    let seen = resolve(&resolver, "both.example.test").await;
+    assert_eq!(seen.found(), ["198.51.100.1"]);
+    assert_eq!(seen.failure(), None);
+    assert_eq!(seen.listed(Fact::SystemAddresses), ["198.51.100.1"]);
+    assert_eq!(seen.listed(Fact::DnsAddresses), ["192.0.2.46", "2001:db8::46"]);
+}
+
+#[tokio::test]
+async fn an_address_in_common_is_no_disagreement() {
+    let (_daemon, server) = dnsmasq();
+    let resolver = Resolver::comparing_with(vec![server]).with_system(system(&["192.0.2.46"]));
+    let seen = resolve(&resolver, "both.example.test").await;
+    assert_eq!(seen.found(), ["192.0.2.46"]);
+    assert!(seen.evidence.facts.is_empty(), "{:?}", seen.evidence.facts);
+}
+
+#[tokio::test]
+async fn a_name_that_only_the_system_knows_works_and_the_servers_reason_is_shown() {
+    let (_daemon, server) = dnsmasq();
+    let resolver = Resolver::comparing_with(vec![server]).with_system(system(&["198.51.100.1"]));
+    let seen = resolve(&resolver, "missing.example.test").await;
+    assert_eq!((seen.found(), seen.failure()), (vec!["198.51.100.1"], None));
+    assert!(seen.evidence.text(Fact::DnsFailure).is_some_and(|text| text.contains("no such name")));
+}
+
+#[tokio::test]
+async fn a_name_that_only_the_servers_know_fails_as_it_does_for_the_product() {
+    let (_daemon, server) = dnsmasq();
+    let resolver = Resolver::comparing_with(vec![server]).with_system(system(&[]));
+    let seen = resolve(&resolver, "four.example.test").await;
+    assert_eq!(seen.failure(), Some(Failure::NameNotFound));
+    assert_eq!(seen.listed(Fact::DnsAddresses), ["192.0.2.4"]);
+    assert_eq!(seen.evidence.text(Fact::Detail), Some("no such host is known"));
+}
+
+#[tokio::test]
+async fn the_servers_say_why_the_system_has_no_address() {
+    let (_daemon, server) = dnsmasq();
+    let resolver = Resolver::comparing_with(vec![server]).with_system(system(&[]));
+    for (host, failure) in [
+        ("missing.example.test", Failure::NameNotFound),
+        ("text.example.test", Failure::NameNoAddress),
+        ("elsewhere.example", Failure::NameServerFailed),
+    ] {
+        assert_eq!(resolve(&resolver, host).await.failure(), Some(failure), "{host}");
+    }
+}
+
+#[tokio::test]
+async fn silent_servers_do_not_keep_back_the_systems_answer() {
+    let silent = Hostile::udp(|_| Vec::new()).await;
+    let resolver = Resolver::comparing_with(vec![silent.address]).with_system(system(&["198.51.100.1"]));
+    let trace = Trace::new(Instant::now());
+    let limit = Duration::from_millis(2500);
+    let found = tokio::time::timeout(limit, resolver.resolve("four.example.test", &trace)).await;
+    assert!(matches!(found, Ok(Ok(_))), "the servers are given three seconds and more, the answer is not");
+    let evidence = trace.finish(Failure::TimedOut);
+    assert_eq!(evidence.stopped_at(), None, "a way that does not decide never fails");
+    assert_eq!(evidence.text(Fact::DnsFailure), Some("no answer in time"));
+}
+
+#[tokio::test]
+async fn a_lookup_that_hangs_leaves_its_steps_open_for_the_deadline() {
+    let (_daemon, server) = dnsmasq();
+    let resolver = Resolver::comparing_with(vec![server]).with_system(hanging_system());
+    let trace = Trace::new(Instant::now());
+    let limit = Duration::from_millis(300);
+    let cut = tokio::time::timeout(limit, resolver.resolve("four.example.test", &trace)).await;
+    assert!(cut.is_err());
+    let evidence = trace.finish(Failure::TimedOut);
+    let errors: Vec<_> = evidence.steps.iter().map(|step| step.error).collect();
+    assert_eq!(errors, [Some(Failure::TimedOut), None], "the system hung, the name servers answered");
+}
+
+#[tokio::test]
+async fn a_name_is_asked_for_once_however_many_need_it_and_every_trace_has_the_steps() {
+    let (_daemon, server) = dnsmasq();
+    let asked = Arc::new(AtomicUsize::new(0));
+    let counting = SystemLookup::new({
+        let asked = Arc::clone(&asked);
+        move |_| {
+            asked.fetch_add(1, Ordering::Relaxed);
+            async { Ok(vec![IpAddr::from([192, 0, 2, 4])]) }
+        }
+    });
+    let resolver = Arc::new(Resolver::comparing_with(vec![server]).with_system(counting));
+    let all = (0..10).map(|n| {
+        let resolver = Arc::clone(&resolver);
+        let host = if n % 2 == 0 { "four.example.test" } else { "Four.Example.Test" };
+        tokio::spawn(async move { resolve(&resolver, host).await })
+    });
+    for one in all.collect::<Vec<_>>() {
+        let seen = one.await.expect("it ends");
+        assert_eq!(seen.found(), ["192.0.2.4"]);
+        assert_eq!(seen.notes().len(), 2);
+    }
+    assert_eq!(asked.load(Ordering::Relaxed), 1);
+}
+
+#[tokio::test]
+async fn a_lookup_goes_on_when_the_first_to_ask_gives_up() {
+    let (_daemon, server) = dnsmasq();
+    let (release, released) = tokio::sync::oneshot::channel::<()>();
+    let held = std::sync::Mutex::new(Some(released));
+    let slow = SystemLookup::new(move |_| {
+        let released = held.lock().expect("unpoisoned").take().expect("asked once");
+        async move {
+            let _ = released.await;
+            Ok(vec![IpAddr::from([192, 0, 2, 4])])
+        }
+    });
+    let resolver = Resolver::comparing_with(vec![server]).with_system(slow);
+    let trace = Trace::new(Instant::now());
+    let limit = Duration::from_millis(50);
+    assert!(tokio::time::timeout(limit, resolver.resolve("four.example.test", &trace)).await.is_err());
+    release.send(()).expect("still asked");
+    assert_eq!(resolve(&resolver, "four.example.test").await.found(), ["192.0.2.4"]);
+}
+
+#[tokio::test]
+async fn the_operating_system_knows_localhost() {
+    let (_daemon, server) = dnsmasq();
+    let seen = resolve(&Resolver::comparing_with(vec![server]), "localhost").await;
+    assert!(seen.found().contains(&"127.0.0.1"), "{:?}", seen.found());
+}

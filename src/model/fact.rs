@@ -45,13 +45,17 @@ facts! {
     ProxySchemes = "proxy-schemes": "authentication schemes that the proxy offers",
     ProxyAuth = "proxy-auth": "the authentication scheme used towards the proxy",
     ProxySource = "proxy-source": "where the proxy setting came from: profile or environment",
+    ProxyError = "proxy-error": "what a proxy says of its own failure (X-Squid-Error, Proxy-Status)",
     Via = "via": "the Via header of an answer",
 
     TlsVersion = "tls-version": "the protocol version agreed",
     TlsCipher = "tls-cipher": "the cipher suite agreed",
+    Alpn = "alpn": "the application protocol agreed in the TLS handshake",
     TlsChain = "tls-chain": "the certificates presented, leaf first: subject, issuer, names, validity, fingerprint",
-    TlsFault = "tls-fault": "the certificate at fault (0 is the leaf) and what is wrong with it",
+    TlsFault = "tls-fault": "what is wrong with the certificates, the decisive fault first: place in the chain (0 is the leaf) and what",
     TlsPlatform = "tls-platform": "what this platform's own TLS library and trust store said: trusted, or why not",
+    TlsTrust = "tls-trust": "who vouched for the certificate: platform, platform-library, ca, fingerprint, or nobody where it is not judged",
+    TlsClientCertificate = "tls-client-certificate": "whether the server asked for a certificate of this side",
     TlsAlert = "tls-alert": "the alert with which the far side ended the handshake",
     TlsFingerprint = "tls-fingerprint": "SHA-256 of the leaf certificate, in hexadecimal",
     TlsDaysLeft = "tls-days-left": "days until the leaf certificate expires; negative after that",
@@ -70,6 +74,10 @@ facts! {
     HeldMs = "held-ms": "how long the connection stayed idle and then still worked, in milliseconds",
     DiedAfterMs = "died-after-ms": "when an idle connection was found dead, in milliseconds",
     Pushed = "pushed": "whether data sent by the far side after the idle time arrived",
+    CloseCode = "close-code": "the code of the Close frame with which the far side ended the WebSocket; 1005 where it gave none",
+    Subprotocol = "subprotocol": "the WebSocket subprotocol that the server chose",
+
+    Canary = "canary": "what ports of the same address that should be closed did: refused, timed-out, rejected or accepted",
 
     Encryption = "encryption": "SQL Server's encryption answer: off, on, not-supported, required or strict",
     Version = "version": "the version that the service names",
@@ -90,6 +98,8 @@ facts! {
     Share = "share": "the share that was asked for",
     Entries = "entries": "entries in the root of the share",
     Anonymous = "anonymous": "whether the session was anonymous",
+    NetbiosAnswers = "netbios-answers": "whether SMB answers on TCP 139 where it does not on 445",
+    Guest = "guest": "whether the server took the account for a guest",
 
     TransferPort = "transfer-port": "the port that the TFTP server answers from",
     TftpError = "tftp-error": "the TFTP error code",
@@ -99,6 +109,7 @@ facts! {
     FileRead = "file-read": "bytes of the file that were read",
     Rate = "rate": "bytes per second of the transfer",
     Resends = "resends": "how often a datagram had to be sent again",
+    Repeats = "repeats": "how often the TFTP server repeated a packet that had arrived already",
 }
 
 impl std::fmt::Display for Fact {

@@ -4,6 +4,7 @@
 //! [`code`] and [`finding`]; the saved record of it all is [`run::Run`].
 
 pub mod ask;
+pub mod certificate;
 pub mod code;
 pub mod evidence;
 pub mod fact;

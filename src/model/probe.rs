@@ -153,6 +153,13 @@ pub struct Websocket {
     pub hold: Option<Span>,
 }
 
+impl Websocket {
+    /// The header in which a probe tells a responder how many milliseconds of idleness come; it pushes a text after them.
+    pub const HOLD_HEADER: &'static str = "x-bothways-hold-ms";
+    /// What precedes the token in the text that a responder pushes.
+    pub const PUSH_PREFIX: &'static str = "bothways-push-";
+}
+
 /// A TCP connection. Nothing is sent unless the check names a payload.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]

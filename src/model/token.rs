@@ -15,6 +15,8 @@ impl Token {
     pub const HEADER: &'static str = "x-bothways-token";
     /// What precedes the token wherever a protocol has only a free text field.
     pub const PREFIX: &'static str = "bothways-";
+    /// What a responder says first where the protocol carries no token: it tells a responder from anything else that accepts.
+    pub const GREETING: &'static str = "bothways responder\r\n";
 
     #[must_use]
     pub fn random() -> Self {

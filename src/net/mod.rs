@@ -3,6 +3,7 @@
 pub mod channel;
 pub mod count;
 pub mod failure;
+pub mod http;
 pub mod proxy;
 pub mod resolve;
 pub mod tcp;

@@ -31,7 +31,13 @@ pub async fn connect(address: SocketAddr, source: Option<IpAddr>, trace: &Trace)
             step.pass();
             Ok(opened(stream, trace))
         }
-        Err(error) => Err(step.fail_icmp(&error, sys::take_icmp(&watch))),
+        Err(error) => {
+            // Tells an ICMP message of this machine's own kernel from one that came over the network.
+            if let Some(local) = watch.local_addr().ok().and_then(|local| local.as_socket()) {
+                trace.fact(Fact::LocalAddress, local.to_string());
+            }
+            Err(step.fail_icmp(&error, sys::take_icmp(&watch)))
+        }
     }
 }
 

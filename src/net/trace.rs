@@ -29,11 +29,13 @@ struct Inner {
     closed: bool,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 struct Entry {
     step: Step,
     begun: Instant,
     open: bool,
+    /// What the step has failed with if it is cut; the cutter's word where it says nothing.
+    if_cut: Option<Failure>,
 }
 
 /// A step that has begun. Dropped without an end, it stays open until [`Trace::finish`].
@@ -71,7 +73,7 @@ impl Trace {
             note: None,
         };
         let index = self.with(|inner| {
-            inner.steps.push(Entry { step, begun: now, open: !inner.closed });
+            inner.steps.push(Entry { step, begun: now, open: !inner.closed, if_cut: None });
             inner.steps.len() - 1
         });
         OpenStep { trace: self.clone(), index }
@@ -116,7 +118,7 @@ impl Trace {
             for entry in inner.steps.iter_mut().filter(|entry| entry.open) {
                 entry.open = false;
                 entry.step.took_ms = Millis::from_duration(entry.begun.elapsed());
-                entry.step.error = Some(cut);
+                entry.step.error = Some(entry.if_cut.unwrap_or(cut));
             }
             let mut evidence = Evidence {
                 steps: inner.steps.iter().map(|entry| entry.step.clone()).collect(),
@@ -135,24 +137,19 @@ impl Trace {
     pub fn absorb(&self, evidence: &Evidence) {
         let begun = Instant::now();
         self.with(|inner| {
-            let entries = evidence.steps.iter().map(|step| Entry { step: step.clone(), begun, open: false });
+            let entries =
+                evidence.steps.iter().map(|step| Entry { step: step.clone(), begun, open: false, if_cut: None });
             inner.steps.extend(entries);
         });
     }
 
     /// Adds the steps, facts and byte counts of another recording that went on at the same time; its facts win.
     pub fn adopt(&self, other: &Trace) {
-        let (steps, facts, counters) = other.with(|inner| {
-            let entries = inner.steps.iter().map(|entry| (entry.step.clone(), entry.begun, entry.open));
-            (entries.collect::<Vec<_>>(), inner.evidence.facts.clone(), inner.counters.clone())
-        });
+        let (steps, facts, counters) =
+            other.with(|inner| (inner.steps.clone(), inner.evidence.facts.clone(), inner.counters.clone()));
         self.with(|inner| {
-            let closed = inner.closed;
-            inner.steps.extend(steps.into_iter().map(|(step, begun, open)| Entry {
-                step,
-                begun,
-                open: open && !closed,
-            }));
+            let open = !inner.closed;
+            inner.steps.extend(steps.into_iter().map(|entry| Entry { open: entry.open && open, ..entry }));
             inner.evidence.facts.extend(facts);
             inner.counters.extend(counters);
         });
@@ -164,6 +161,15 @@ impl Trace {
 }
 
 impl OpenStep {
+    /// What the step has failed with, should it be cut from here on: the outcome is known, and only a second look is awaited.
+    pub fn if_cut(&self, failure: Failure) {
+        self.trace.with(|inner| {
+            if let Some(entry) = inner.steps.get_mut(self.index) {
+                entry.if_cut = Some(failure);
+            }
+        });
+    }
+
     /// The step went well.
     pub fn pass(self) {
         self.end(|_| ());

@@ -16,6 +16,8 @@ pub mod websocket;
 
 use std::net::SocketAddr;
 
+use futures_util::future::BoxFuture;
+
 use crate::model::ask::Ask;
 use crate::model::probe::Probe;
 use crate::net::trace::Trace;
@@ -25,14 +27,19 @@ use crate::net::{Net, Stopped};
 ///
 /// # Errors
 /// [`Stopped`] where the conversation ended early; the trace holds everything that was seen.
-pub async fn run(ask: &Ask, address: SocketAddr, net: &Net, trace: &Trace) -> Result<(), Stopped> {
+pub fn run<'a>(
+    ask: &'a Ask,
+    address: SocketAddr,
+    net: &'a Net,
+    trace: &'a Trace,
+) -> BoxFuture<'a, Result<(), Stopped>> {
     match &ask.probe {
-        Probe::Http(settings) => http::run(settings, ask, address, net, trace).await,
-        Probe::Websocket(settings) => websocket::run(settings, ask, address, net, trace).await,
-        Probe::Tcp(settings) => tcp::run(settings, ask, address, net, trace).await,
-        Probe::Sql(settings) => sql::run(settings, ask, address, net, trace).await,
-        Probe::SqlBrowser(settings) => sql_browser::run(settings, ask, address, net, trace).await,
-        Probe::Smb(settings) => smb::run(settings, ask, address, net, trace).await,
-        Probe::Tftp(settings) => tftp::run(settings, ask, address, net, trace).await,
+        Probe::Http(settings) => Box::pin(http::run(settings, ask, address, net, trace)),
+        Probe::Websocket(settings) => Box::pin(websocket::run(settings, ask, address, net, trace)),
+        Probe::Tcp(settings) => Box::pin(tcp::run(settings, ask, address, net, trace)),
+        Probe::Sql(settings) => Box::pin(sql::run(settings, ask, address, net, trace)),
+        Probe::SqlBrowser(settings) => Box::pin(sql_browser::run(settings, ask, address, net, trace)),
+        Probe::Smb(settings) => Box::pin(smb::run(settings, ask, address, net, trace)),
+        Probe::Tftp(settings) => Box::pin(tftp::run(settings, ask, address, net, trace)),
     }
 }

@@ -1,6 +1,29 @@
 //! Profiles and checks: YAML to plain data, with every problem reported at once.
 //!
-//! `syntax` is exactly what the YAML may say; `validate` turns it into the types here; `catalog` finds the files.
+//! The way: `catalog` finds a file, `yaml` reads it into a tree of `node`s that know their places, `shape` holds the tree
+//! against the JSON Schema made from `syntax`, `layers` joins it with what it extends, `set` lays the command line over it,
+//! and `validate` (with `bind` for endpoints and `rule` for checks) makes it a [`Profile`]. Only [`load`] is called from
+//! outside; a [`problem`] carries file, line, column, what is wrong and what to write instead.
+
+mod bind;
+pub mod catalog;
+mod endpoint;
+mod host;
+mod layers;
+pub mod load;
+mod node;
+pub mod problem;
+mod rule;
+mod scalar;
+mod scan_error;
+pub mod schema;
+mod set;
+mod shape;
+mod suggest;
+mod syntax;
+mod typed;
+mod validate;
+mod yaml;
 
 use std::net::IpAddr;
 
@@ -70,6 +93,8 @@ pub struct Endpoint {
     pub account: Option<Account>,
     /// The parent in a hierarchy: the name of another endpoint of the same role (installation point replication).
     pub parent: Option<String>,
+    /// The names of the endpoints that have this one as their parent.
+    pub parent_of: Vec<String>,
     /// `share` or `http`: how an installation point offers its files.
     pub kind: Option<EndpointKind>,
 }

@@ -1,11 +1,54 @@
 //! The answering half of plain TCP connections.
+//!
+//! It greets, because the asking half may not send anything ([`Token::GREETING`]); after a payload it says what the check
+//! expects. A real service's clients that connect here find an open port and are otherwise left alone.
 
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio::time::timeout;
+
+use super::Limits;
 use super::stream::Visit;
+use crate::model::probe::Protocol;
+use crate::model::run::Receipt;
+use crate::model::token::Token;
 
 /// What this responder answers as.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Service {}
+pub struct Service {
+    /// What to say once a payload came: the text that the check expects.
+    pub says: Option<String>,
+}
 
 pub(super) async fn answer(service: Service, visit: Visit) {
-    let _ = (service, visit);
+    let Visit { mut stream, from, at, shared } = visit;
+    let mut receipt = shared.receipts.draft(Protocol::Tcp, from, at);
+    let greeted = matches!(timeout(shared.limits.idle, stream.write_all(Token::GREETING.as_bytes())).await, Ok(Ok(())));
+    if greeted {
+        receipt.sent_bytes = Token::GREETING.len() as u64;
+        hear(&mut stream, &service, &shared.limits, &mut receipt).await;
+    }
+    shared.receipts.keep(receipt);
+}
+
+/// Reads until the peer ends or a limit is reached; the first bytes are kept, and answered once.
+async fn hear(stream: &mut TcpStream, service: &Service, limits: &Limits, receipt: &mut Receipt) {
+    let mut buffer = [0; 4096];
+    while let Ok(Ok(length @ 1..)) = timeout(limits.idle, stream.read(&mut buffer)).await {
+        if receipt.received_bytes == 0 {
+            let text = String::from_utf8_lossy(&buffer[..length]);
+            receipt.token = Token::find(&text).map(|token| token.to_string());
+            receipt.asked = Some(buffer[..length.min(64)].escape_ascii().to_string());
+            if let Some(says) = &service.says {
+                match timeout(limits.idle, stream.write_all(says.as_bytes())).await {
+                    Ok(Ok(())) => receipt.sent_bytes += says.len() as u64,
+                    _ => return,
+                }
+            }
+        }
+        receipt.received_bytes += length as u64;
+        if receipt.received_bytes > limits.request_bytes {
+            return;
+        }
+    }
 }

@@ -5,14 +5,16 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::os::windows::io::{AsRawSocket, AsSocket};
 
 use windows_sys::Win32::Networking::WinSock::{
-    AF_INET, AF_INET6, ICMP_ERROR_INFO, IPPROTO_TCP, SOCKET, TCP_FAIL_CONNECT_ON_ICMP_ERROR, TCP_ICMP_ERROR_INFO,
-    WSAEACCES, WSAEHOSTDOWN, WSAENETDOWN, getsockopt, setsockopt,
+    AF_INET, AF_INET6, ICMP_ERROR_INFO, INVALID_SOCKET, IPPROTO_TCP, SOCKET, TCP_FAIL_CONNECT_ON_ICMP_ERROR,
+    TCP_ICMP_ERROR_INFO, WSAEACCES, WSAEHOSTDOWN, WSAENETDOWN, WSAHOST_NOT_FOUND, WSANO_DATA, WSANO_RECOVERY,
+    WSATRY_AGAIN, getsockopt, setsockopt,
 };
 
 use crate::model::evidence::{Failure, Icmp};
 
 fn raw(socket: &impl AsSocket) -> SOCKET {
-    socket.as_socket().as_raw_socket() as SOCKET
+    // A handle that does not fit is no handle; Winsock then answers that it is none.
+    SOCKET::try_from(socket.as_socket().as_raw_socket()).unwrap_or(INVALID_SOCKET)
 }
 
 /// Asks the system to fail a connect on an ICMP error and to keep that error.
@@ -53,6 +55,9 @@ pub fn failure_of_os_code(code: i32) -> Option<Failure> {
         WSAEACCES => Some(Failure::Denied),
         WSAEHOSTDOWN => Some(Failure::HostUnreachable),
         WSAENETDOWN => Some(Failure::NetworkUnreachable),
+        WSAHOST_NOT_FOUND => Some(Failure::NameNotFound),
+        WSANO_DATA => Some(Failure::NameNoAddress),
+        WSATRY_AGAIN | WSANO_RECOVERY => Some(Failure::NameServerFailed),
         _ => None,
     }
 }

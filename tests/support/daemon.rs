@@ -3,6 +3,7 @@
 use std::net::{SocketAddr, TcpListener, TcpStream, UdpSocket};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
@@ -94,4 +95,17 @@ pub fn free_tcp_port() -> u16 {
 /// A UDP port of 127.0.0.1 that was free a moment ago.
 pub fn free_udp_port() -> u16 {
     UdpSocket::bind("127.0.0.1:0").and_then(|l| l.local_addr()).map(|a: SocketAddr| a.port()).expect("a free port")
+}
+
+/// A port of 127.0.0.1 that is free for UDP and TCP, below those that the system hands out, so that no socket of another
+/// test takes it before the server does. Each call gives another one.
+pub fn free_fixed_port() -> u16 {
+    static CALLS: AtomicU32 = AtomicU32::new(0);
+    // Test binaries that run at the same time begin at different places.
+    let begin = std::process::id().wrapping_mul(97);
+    std::iter::repeat_with(|| begin.wrapping_add(CALLS.fetch_add(1, Ordering::Relaxed)) % 20_000 + 10_000)
+        .take(1000)
+        .filter_map(|port| u16::try_from(port).ok())
+        .find(|port| UdpSocket::bind(("127.0.0.1", *port)).is_ok() && TcpListener::bind(("127.0.0.1", *port)).is_ok())
+        .expect("a free port")
 }

@@ -3,6 +3,7 @@
 
 pub mod daemon;
 pub mod hostile;
+pub mod namespaces;
 
 use std::collections::HashMap;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
@@ -22,6 +23,7 @@ use bothways::net::trace::Trace;
 use secrecy::SecretString;
 
 /// What one conversation gave.
+#[derive(Debug)]
 pub struct Seen {
     pub evidence: Evidence,
     pub judgement: Judgement,

@@ -15,19 +15,26 @@ pub fn judge(case: &Case) -> Judgement {
     };
     match (kind, failure) {
         (_, Failure::Interrupted) => interrupted(case, kind),
+        (StepKind::Proxy, Failure::NeedsCredentials | Failure::NotBuilt) => proxy::judge(case, failure),
         (_, Failure::NeedsCredentials) => needs_credentials(case),
         (_, Failure::NotBuilt) => not_built(case),
         (_, Failure::Internal) => unforeseen(case),
         (StepKind::Resolve, _) => name::judge(case, failure),
-        (StepKind::Connect, _) => reach::judge(case, failure),
+        (StepKind::Connect, _) if case.ask.probe.protocol() == Protocol::Smb => smb::unconnected(case, failure),
+        (StepKind::Connect, _) => {
+            sql::instance_port_blocked(case, failure).unwrap_or_else(|| reach::judge(case, failure))
+        }
         (StepKind::Proxy, _) => proxy::judge(case, failure),
         (StepKind::Tls, _) if sql::judges_tls(case) => sql::judge(case),
-        (StepKind::Tls, _) => tls::judge(case, failure),
+        (StepKind::Tls, _) | (_, Failure::TlsClientCertificate | Failure::TlsAlert) => tls::judge(case, failure),
         (StepKind::Request | StepKind::Reply | StepKind::Hold, _) => by_protocol(case),
     }
 }
 
 fn by_protocol(case: &Case) -> Judgement {
+    if let Some(judgement) = tls::refused_without_certificate(case) {
+        return judgement;
+    }
     match case.ask.probe.protocol() {
         Protocol::Http => http::judge(case),
         Protocol::Websocket => websocket::judge(case),

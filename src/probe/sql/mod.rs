@@ -127,7 +127,7 @@ impl Asking<'_> {
         let mut stream = tcp::connect(self.address, self.ask.source, trace).await?;
         self.send(&mut stream, trace).await?;
         let step = trace.begin(StepKind::Reply, Some(self.address.to_string()));
-        let answer = match self.hear_or_strict(&mut stream, trace).await {
+        let answer = match self.hear_or_strict(&mut stream, &step, trace).await {
             Heard::Clear(answer) => answer,
             Heard::Strict(met, aside) => {
                 step.pass_with("not answered in the clear; asked again with TLS first");
@@ -146,7 +146,7 @@ impl Asking<'_> {
 
     /// Waits for the answer in the clear; where it stays away, or the connection ends instead, TLS is tried first on
     /// another connection.
-    async fn hear_or_strict(&self, stream: &mut tcp::Connection, trace: &Trace) -> Heard {
+    async fn hear_or_strict(&self, stream: &mut tcp::Connection, step: &OpenStep, trace: &Trace) -> Heard {
         let mut hearing = std::pin::pin!(hear(stream));
         let late = async {
             tokio::time::sleep(PATIENCE).await;
@@ -166,6 +166,7 @@ impl Asking<'_> {
         if !unheard.may_be_strict() {
             return Heard::Nothing(unheard);
         }
+        step.if_cut(failure::of_io(&unheard.error).0);
         match tokio::time::timeout(PATIENCE, self.strict_aside(trace)).await {
             Ok(Some((met, aside))) => Heard::Strict(met, aside),
             _ => Heard::Nothing(unheard),

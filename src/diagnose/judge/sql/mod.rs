@@ -39,7 +39,6 @@ pub(super) fn judges_tls(case: &Case) -> bool {
 
 /// What a failed connect means where SQL Browser gave the port: the browser is reachable, its instance is not.
 /// `None` where the port came from the profile, or the failure is not the network's.
-#[allow(dead_code, reason = "asked by the judge of connects")]
 pub(super) fn instance_port_blocked(case: &Case, failure: Failure) -> Option<Judgement> {
     let Probe::Sql(settings) = &case.ask.probe else { return None };
     case.evidence.number(Fact::InstancePort)?;

@@ -1,0 +1,199 @@
+//! The arguments, as typed. What they mean is the subcommands' business.
+
+use std::path::PathBuf;
+
+use clap::builder::PossibleValue;
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap_complete::Shell;
+
+use super::exit::{self, FailOn};
+use crate::model::span::Span;
+use crate::report::Format;
+
+/// The first things to try, as help and the manual page tell them.
+pub(super) const EXAMPLES: &str = "\
+Examples:
+  bothways demo
+  bothways check miradore --side client --set server.host=srv01.corp.example
+  bothways check our-site.yaml --side server --format json --output run.json
+  bothways explain dropped";
+
+/// Checks every documented network flow of a product from either side, and says what is blocked, where, why, and the
+/// rule to ask for.
+#[derive(Debug, Parser)]
+#[command(name = "bothways", version, after_help = format!("{EXAMPLES}\n\n{}", exit::ABOUT), max_term_width = 100)]
+pub struct Cli {
+    #[command(subcommand)]
+    pub command: Command,
+    /// When to use colours; `NO_COLOR`, `CLICOLOR_FORCE` and `FORCE_COLOR` are honoured
+    #[arg(long, global = true, value_enum, value_name = "WHEN", default_value_t)]
+    pub color: ColourChoice,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Both sides on this machine with stand-in services: the whole profile, without any set-up
+    Demo(DemoArgs),
+    /// Test what can be tested from this side
+    Check(CheckArgs),
+    /// Show a saved run again
+    Report(ReportArgs),
+    /// List the profiles and checks that are known
+    List(CatalogArgs),
+    /// Print a profile or a check as YAML
+    Show(ShowArgs),
+    /// Say what is wrong with profiles or checks, with line and remedy
+    Lint(LintArgs),
+    /// Explain a finding code, or list all of them
+    Explain(ExplainArgs),
+    /// Print the JSON Schema of runs, profiles or checks
+    Schema(SchemaArgs),
+    /// Print a completion script for a shell
+    Completions(CompletionsArgs),
+    /// Print the manual page
+    Man,
+}
+
+#[derive(Debug, Args)]
+pub struct DemoArgs {
+    /// Let this check fail, to see what a failure looks like
+    #[arg(long = "break", value_name = "CHECK")]
+    pub broken: Option<String>,
+    /// Keep the stand-in services running until Ctrl-C
+    #[arg(long)]
+    pub serve: bool,
+    /// The time that each check may take, such as 500ms or 5s
+    #[arg(long, value_name = "TIME")]
+    pub timeout: Option<Span>,
+    #[command(flatten)]
+    pub output: OutputArgs,
+}
+
+#[derive(Debug, Args)]
+pub struct CheckArgs {
+    /// A built-in profile's name, or a file
+    pub profile: String,
+    /// A role that this machine plays; may be repeated
+    #[arg(long, value_name = "ROLE")]
+    pub side: Vec<String>,
+    /// Set a value of the profile; may be repeated
+    #[arg(long, value_name = "ENDPOINT.KEY=VALUE")]
+    pub set: Vec<String>,
+    /// Run this check only; may be repeated
+    #[arg(long, value_name = "CHECK")]
+    pub only: Vec<String>,
+    /// The time that the whole run may take, such as 30s
+    #[arg(long, value_name = "TIME")]
+    pub deadline: Option<Span>,
+    /// The time that each check may take, such as 500ms or 5s
+    #[arg(long, value_name = "TIME")]
+    pub timeout: Option<Span>,
+    /// What ends the program with exit code 1
+    #[arg(long, value_enum, value_name = "STATUS", default_value_t)]
+    pub fail_on: FailOn,
+    /// A folder with checks and profiles that go before the built-in ones
+    #[arg(long, value_name = "DIR")]
+    pub checks_folder: Option<PathBuf>,
+    #[command(flatten)]
+    pub output: OutputArgs,
+}
+
+/// How and where a run is shown.
+#[derive(Debug, Args)]
+pub struct OutputArgs {
+    /// The report's format
+    #[arg(long, value_enum, value_name = "FORMAT", default_value_t)]
+    pub format: Format,
+    /// Write the report to this file instead of the screen
+    #[arg(short, long, value_name = "FILE")]
+    pub output: Option<PathBuf>,
+    /// Show every step and fact
+    #[arg(short, long)]
+    pub verbose: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct ReportArgs {
+    /// A run saved with `--format json`; `-` reads it from standard input
+    pub run: PathBuf,
+    #[command(flatten)]
+    pub output: OutputArgs,
+}
+
+#[derive(Debug, Args)]
+pub struct CatalogArgs {
+    /// A folder with checks and profiles that go before the built-in ones
+    #[arg(long, value_name = "DIR")]
+    pub checks_folder: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub struct ShowArgs {
+    /// The name of a profile or a check, as `bothways list` shows it
+    pub name: String,
+    #[command(flatten)]
+    pub catalog: CatalogArgs,
+}
+
+#[derive(Debug, Args)]
+pub struct LintArgs {
+    /// Profiles or checks
+    #[arg(required = true, value_name = "FILE")]
+    pub files: Vec<PathBuf>,
+    #[command(flatten)]
+    pub catalog: CatalogArgs,
+}
+
+#[derive(Debug, Args)]
+pub struct ExplainArgs {
+    /// A code from a report, such as `dropped`
+    pub code: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub struct SchemaArgs {
+    /// What the schema describes
+    #[arg(value_enum, default_value_t)]
+    pub of: SchemaOf,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
+pub enum SchemaOf {
+    /// The record that `--format json` writes
+    #[default]
+    Run,
+    /// A profile's YAML
+    Profile,
+    /// A check's YAML
+    Check,
+}
+
+#[derive(Debug, Args)]
+pub struct CompletionsArgs {
+    /// The shell
+    #[arg(value_enum)]
+    pub shell: Shell,
+}
+
+/// When colours are used.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
+pub enum ColourChoice {
+    Always,
+    Never,
+    /// On a terminal, as the environment says
+    #[default]
+    Auto,
+}
+
+impl ValueEnum for Format {
+    fn value_variants<'a>() -> &'a [Self] {
+        &[Self::Table, Self::Json]
+    }
+
+    fn to_possible_value(&self) -> Option<PossibleValue> {
+        Some(match self {
+            Self::Table => PossibleValue::new("table").help("Text for people"),
+            Self::Json => PossibleValue::new("json").help("The run record, for programs and for `bothways report`"),
+        })
+    }
+}

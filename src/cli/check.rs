@@ -1,0 +1,41 @@
+//! `bothways check`: tests what can be tested from this side.
+
+use std::process::ExitCode;
+
+use super::args::CheckArgs;
+use super::{CliError, exit, output, progress, session};
+use crate::model::flow::Role;
+use crate::model::span::Span;
+use crate::plan;
+use crate::profile::Profile;
+use crate::profile::catalog::Catalog;
+use crate::profile::load;
+
+pub(super) fn run(args: &CheckArgs) -> Result<ExitCode, CliError> {
+    let catalog = Catalog::with_folder(args.checks_folder.clone());
+    let mut profile = load::load(&args.profile, &args.set, &catalog).map_err(CliError::problems)?;
+    shorten(&mut profile, args.timeout, args.deadline);
+    let sides: Vec<Role> = args.side.iter().map(Role::new).collect();
+    let plan = session::with_surroundings(|around| plan::make(&profile, &sides, &args.only, around))
+        .map_err(|why| CliError::usage(why.to_string()))?;
+    let runtime = session::runtime()?;
+    let observer = progress::observer(plan.probes.len());
+    let run = runtime.block_on(session::run(&profile, &plan, observer, Vec::new))?;
+    // A name look-up that hangs in the operating system must not keep the program.
+    runtime.shutdown_background();
+    output::write(&run, &args.output)?;
+    Ok(exit::of_run(&run, args.fail_on))
+}
+
+/// What the command line says of time goes before the profile.
+pub(super) fn shorten(profile: &mut Profile, timeout: Option<Span>, deadline: Option<Span>) {
+    if let Some(timeout) = timeout {
+        profile.settings.timeout = timeout;
+        for check in &mut profile.checks {
+            check.timeout = None;
+        }
+    }
+    if let Some(deadline) = deadline {
+        profile.settings.deadline = deadline;
+    }
+}

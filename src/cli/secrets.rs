@@ -1,0 +1,58 @@
+//! Reads the secrets that a plan refers to, once, before the run: from the environment, a file, or the terminal.
+
+use std::collections::{HashMap, HashSet};
+use std::io::IsTerminal;
+
+use secrecy::SecretString;
+
+use super::CliError;
+use crate::model::probe::Probe;
+use crate::model::secret::{Account, SecretSource};
+use crate::plan::Plan;
+
+/// The secrets behind every reference in the plan.
+///
+/// # Errors
+/// A variable that is not set, a file that can't be read, or a question that nobody can answer.
+pub(super) fn read(plan: &Plan) -> Result<HashMap<SecretSource, SecretString>, CliError> {
+    let wanted: HashSet<&SecretSource> = plan
+        .probes
+        .iter()
+        .flat_map(|planned| {
+            let proxy = planned.ask.proxy().and_then(|proxy| proxy.account.as_ref());
+            account(&planned.ask.probe).into_iter().chain(proxy).map(|account| &account.password)
+        })
+        .collect();
+    wanted.into_iter().map(|source| Ok((source.clone(), secret(source)?))).collect()
+}
+
+fn account(probe: &Probe) -> Option<&Account> {
+    match probe {
+        Probe::Sql(sql) => sql.account.as_ref(),
+        Probe::Smb(smb) => smb.account.as_ref(),
+        _ => None,
+    }
+}
+
+fn secret(source: &SecretSource) -> Result<SecretString, CliError> {
+    match source {
+        SecretSource::Env(name) => std::env::var(name).map(SecretString::from).map_err(|_| {
+            CliError::usage(format!("a password is to come from the environment variable `{name}`, which is not set; set it, or name another source in the profile"))
+        }),
+        SecretSource::File(path) => {
+            let text = std::fs::read_to_string(path).map_err(|error| {
+                CliError::usage(format!("a password is to come from the file `{path}`, which can't be read: {error}"))
+            })?;
+            Ok(SecretString::from(text.lines().next().unwrap_or_default().to_owned()))
+        }
+        SecretSource::Prompt(question) => {
+            if !std::io::stdin().is_terminal() {
+                let text = format!("`{question}` is to be asked for, but there is no terminal to ask on; use `{{ env: NAME }}` or `{{ file: PATH }}`");
+                return Err(CliError::usage(text));
+            }
+            rpassword::prompt_password(format!("{question}: ")).map(SecretString::from).map_err(|error| {
+                CliError::usage(format!("`{question}` could not be asked: {error}"))
+            })
+        }
+    }
+}

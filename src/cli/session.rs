@@ -1,0 +1,81 @@
+//! What surrounds a run of the engine: the runtime, the resolver, secrets, Ctrl-C, and the record at the end.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Instant;
+
+use super::{CliError, secrets};
+use crate::engine::observer::Observer;
+use crate::engine::{record, runner};
+use crate::model::ask::{Proxy, ProxyAuth, ProxyOrigin};
+use crate::model::run::{Receipt, Run, RunInfo};
+use crate::net::Net;
+use crate::net::resolve::Resolver;
+use crate::plan::{Plan, Surroundings};
+use crate::profile::Profile;
+use crate::sys;
+
+/// The runtime on which a run happens.
+///
+/// # Errors
+/// The operating system gives no threads or no event queue.
+pub(super) fn runtime() -> Result<tokio::runtime::Runtime, CliError> {
+    let built = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
+    built.map_err(|error| CliError::tool(format!("the runtime does not start: {error}")))
+}
+
+/// Runs a plan and draws up its record. `receipts` is asked at the end what this machine's responders saw.
+///
+/// # Errors
+/// A secret that can't be read.
+pub(super) async fn run(
+    profile: &Profile,
+    plan: &Plan,
+    observer: Arc<dyn Observer>,
+    receipts: impl FnOnce() -> Vec<Receipt>,
+) -> Result<Run, CliError> {
+    let secrets = secrets::read(plan)?;
+    let resolver = match profile.settings.name_servers.as_slice() {
+        [] => Resolver::default(),
+        servers => Resolver::with_name_servers(servers.iter().map(|ip| SocketAddr::new(*ip, 53)).collect()),
+    };
+    let net = Arc::new(Net::new(resolver, secrets));
+    let (clock, started) = (Instant::now(), jiff::Timestamp::now());
+    let results = runner::run(plan, net, clock, observer, interrupted()).await;
+    let info = RunInfo {
+        id: uuid::Uuid::now_v7().to_string(),
+        started: started.strftime("%Y-%m-%dT%H:%M:%SZ").to_string(),
+        elapsed_ms: u64::try_from(clock.elapsed().as_millis()).unwrap_or(u64::MAX),
+        profile: plan.profile.clone(),
+        side: plan.sides.clone(),
+        host: sys::host_name(),
+        peer: None,
+        cut_short: results.cut_short,
+    };
+    Ok(record::draw_up(info, results.outcomes, &receipts()))
+}
+
+/// Completes at the first Ctrl-C. A second one ends the program at once.
+async fn interrupted() {
+    if tokio::signal::ctrl_c().await.is_err() {
+        std::future::pending::<()>().await;
+    }
+    tokio::spawn(async {
+        if tokio::signal::ctrl_c().await.is_ok() {
+            std::process::exit(130);
+        }
+    });
+}
+
+/// What the plan takes from the environment: the proxy settings.
+pub(super) fn with_surroundings<T>(make: impl FnOnce(&Surroundings) -> T) -> T {
+    let matcher = hyper_util::client::proxy::matcher::Matcher::from_env();
+    let system_proxy = |url: &str| {
+        let uri = url.parse().ok()?;
+        let found = matcher.intercept(&uri)?;
+        let host = found.uri().host()?.trim_matches(['[', ']']).to_owned();
+        let port = found.uri().port_u16().unwrap_or(80);
+        Some(Proxy { host, port, auth: ProxyAuth::None, account: None, origin: ProxyOrigin::Environment })
+    };
+    make(&Surroundings { system_proxy: &system_proxy })
+}

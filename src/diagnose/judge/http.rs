@@ -1,8 +1,0 @@
-//! What the evidence of HTTP(S) requests means, once the connection, proxy and TLS stages are passed.
-
-use super::Case;
-use crate::model::finding::Judgement;
-
-pub(super) fn judge(case: &Case) -> Judgement {
-    Judgement::pass(format!("{} answered", case.ask.target()))
-}

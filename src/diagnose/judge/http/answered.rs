@@ -1,0 +1,287 @@
+//! Requests of which a status came back: whether the service itself gave it, and whether all of the body passed.
+
+use super::super::{Case, proxy};
+use super::{forwarded, lost_on_the_way, of_tls, upload};
+use crate::model::code::Code;
+use crate::model::evidence::Failure;
+use crate::model::fact::Fact;
+use crate::model::finding::{Confidence, Judgement, Lost, Who};
+use crate::model::probe::Http;
+
+/// A request of which a status came back.
+pub(super) struct Answer<'a> {
+    pub case: &'a Case<'a>,
+    pub settings: &'a Http,
+    pub status: u64,
+    /// What ended the reading of its body early.
+    pub stopped: Option<Failure>,
+}
+
+impl Answer<'_> {
+    pub(super) fn judge(&self) -> Judgement {
+        self.made_on_the_way()
+            .or_else(|| self.too_large())
+            .or_else(|| self.wrong_status())
+            .or_else(|| self.elsewhere())
+            .or_else(|| self.body_in_parts())
+            .or_else(|| self.altered())
+            .or_else(|| self.short())
+            .or_else(|| self.upload_in_parts())
+            .unwrap_or_else(|| self.pass())
+    }
+
+    /// A page that a proxy or a portal made, not the service.
+    fn made_on_the_way(&self) -> Option<Judgement> {
+        if self.case.evidence.holds(Fact::Echoed) || self.explicitly_accepted() {
+            return None;
+        }
+        if forwarded(self.case)
+            && let Some(judgement) = proxy::refusal(self.case)
+        {
+            return Some(judgement);
+        }
+        let target = self.case.target();
+        let said = self.case.evidence.text(Fact::ProxyError);
+        match (self.status, said) {
+            (407, _) if !forwarded(self.case) => Some(
+                Judgement::fail(
+                    Code::ProxyAuthRequired,
+                    Confidence::Likely,
+                    format!(
+                        "A proxy that nobody configured answers for {target} and wants a user and a password (407)."
+                    ),
+                )
+                .remedy(Who::Network, format!("{} Exempt it from the transparent proxy.", self.case.rule())),
+            ),
+            (511, _) => Some(
+                Judgement::fail(
+                    Code::HttpRedirected,
+                    Confidence::Likely,
+                    format!("A network portal answers for {target} and wants a login first (511)."),
+                )
+                .remedy(Who::Network, self.case.rule()),
+            ),
+            (403, Some(words)) => Some(
+                Judgement::fail(
+                    Code::ProxyDenied,
+                    Confidence::Likely,
+                    format!("A proxy on the way to {target}, or in front of it, forbids the request (403, {words})."),
+                )
+                .remedy(Who::Network, self.case.rule()),
+            ),
+            (502..=504, Some(words)) => Some(
+                Judgement::fail(
+                    Code::ProxyUpstreamFailed,
+                    Confidence::Likely,
+                    format!(
+                        "A proxy on the way to {target}, or in front of it, can't reach the service ({}, {words}).",
+                        self.status
+                    ),
+                )
+                .remedy(Who::TargetHost, "Start the service, or allow the proxy to connect to it."),
+            ),
+            _ => None,
+        }
+    }
+
+    fn explicitly_accepted(&self) -> bool {
+        !self.settings.status.is_empty() && self.case.evidence.holds(Fact::StatusExpected)
+    }
+
+    fn too_large(&self) -> Option<Judgement> {
+        let wanted = self.case.evidence.number(Fact::RequestBodyWanted)?;
+        if self.status != 413 || self.explicitly_accepted() {
+            return None;
+        }
+        let who = if forwarded(self.case) { " (through the proxy)" } else { "" };
+        let sentence =
+            format!("{}{who} refuses a request body of {wanted} bytes as too large (413).", self.case.target());
+        Some(Judgement::fail(Code::HttpSizeLimited, Confidence::Proven, sentence).remedy(
+            Who::TargetHost,
+            format!("Raise the largest request body that the server, or a proxy in front of it, accepts to {wanted} bytes or more."),
+        ))
+    }
+
+    fn wrong_status(&self) -> Option<Judgement> {
+        if self.case.evidence.holds(Fact::StatusExpected) {
+            return None;
+        }
+        let (target, status) = (self.case.target(), self.status);
+        if self.settings.status.is_empty() {
+            let sentence = format!("Something answers for {target}, but the service behind it does not ({status}).");
+            return Some(
+                Judgement::warn(Code::HttpStatus, Confidence::Likely, sentence)
+                    .remedy(Who::TargetHost, "Start the service, and look into the web server's log."),
+            );
+        }
+        let sentence = format!(
+            "{target} answered with status {status}{}, which is not one that the check accepts.",
+            self.located()
+        );
+        Some(
+            Judgement::fail(Code::HttpStatus, Confidence::Proven, sentence).remedy(
+                Who::Product,
+                "Look into the web server's log, or correct the path or the `status` of the check.",
+            ),
+        )
+    }
+
+    fn elsewhere(&self) -> Option<Judgement> {
+        let host = (300..400)
+            .contains(&self.status)
+            .then(|| self.case.evidence.text(Fact::Location))
+            .flatten()
+            .and_then(host_of)?;
+        let same = host.eq_ignore_ascii_case(self.case.ask.host.trim_matches(['[', ']']));
+        if same || self.explicitly_accepted() {
+            return None;
+        }
+        let sentence = format!(
+            "{} sends its visitors to another host, {host} ({}): a login page or portal on the way does so, the service hardly.",
+            self.case.target(),
+            self.status
+        );
+        Some(Judgement::warn(Code::HttpRedirected, Confidence::Likely, sentence).remedy(
+            Who::Network,
+            format!("{} If {host} is yours, name it as the host in the profile.", self.case.rule()),
+        ))
+    }
+
+    fn body_in_parts(&self) -> Option<Judgement> {
+        let failure = self.stopped?;
+        if let Some(judgement) = of_tls(self.case, failure) {
+            return Some(judgement);
+        }
+        let came = self.case.evidence.number(Fact::BodyBytes).unwrap_or(0);
+        let target = self.case.target();
+        let asked_for = self.settings.receive_bytes.is_some() || self.settings.contains.is_some();
+        let (code, what) = match failure {
+            Failure::TimedOut => {
+                (Code::HttpStalled, format!("stopped in the middle of the answer, after {came} bytes of its body"))
+            }
+            Failure::Closed | Failure::Reset => {
+                (Code::HttpSizeLimited, format!("cut the answer off after {came} bytes of its body"))
+            }
+            Failure::Malformed => (Code::HttpAltered, format!("sent a body that is no valid HTTP after {came} bytes")),
+            other => return Some(lost_on_the_way(self.case, other)),
+        };
+        let sentence = format!("{target} answered ({}), but {what}.", self.status);
+        let remedy =
+            "Look for a proxy, firewall or load balancer on the way that inspects, limits or times out long answers.";
+        let judgement = if asked_for {
+            Judgement::fail(code, Confidence::Likely, sentence)
+        } else {
+            Judgement::warn(code, Confidence::Likely, sentence)
+        };
+        Some(judgement.lost(Lost::Reply).remedy(Who::Network, remedy))
+    }
+
+    fn altered(&self) -> Option<Judgement> {
+        let text = self.settings.contains.as_deref().filter(|text| !text.is_empty())?;
+        if self.case.evidence.holds(Fact::BodyMatches) {
+            return None;
+        }
+        let banner =
+            self.case.evidence.text(Fact::Banner).map_or(String::new(), |page| format!(" It began with `{page}`."));
+        let sentence =
+            format!("{} answered ({}), but without the text `{text}`.{banner}", self.case.target(), self.status);
+        Some(Judgement::fail(Code::HttpAltered, Confidence::Proven, sentence).remedy(
+            Who::Product,
+            "Open the address in a browser on this machine: another service, a block page or a login page answers.",
+        ))
+    }
+
+    fn short(&self) -> Option<Judgement> {
+        let wanted = self.settings.receive_bytes?;
+        let came = self.case.evidence.number(Fact::BodyBytes).unwrap_or(0);
+        if came >= wanted {
+            return None;
+        }
+        let sentence = format!(
+            "{} answered ({}) with {came} bytes instead of at least {wanted}.",
+            self.case.target(),
+            self.status
+        );
+        Some(Judgement::fail(Code::HttpSizeLimited, Confidence::Likely, sentence).lost(Lost::Reply).remedy(
+            Who::Product,
+            "Correct the path or `receive-bytes` of the check, or look for a limit on answers on the way.",
+        ))
+    }
+
+    fn upload_in_parts(&self) -> Option<Judgement> {
+        let (sent, wanted) = upload(self.case)?;
+        if sent >= wanted || self.status >= 300 {
+            return None;
+        }
+        let sentence = format!(
+            "{} answered {} after only {sent} of {wanted} bytes of the request's body.",
+            self.case.target(),
+            self.status
+        );
+        Some(
+            Judgement::warn(Code::HttpSizeLimited, Confidence::Likely, sentence)
+                .remedy(Who::Product, "Look into the web server's log."),
+        )
+    }
+
+    fn pass(&self) -> Judgement {
+        let (target, status) = (self.case.target(), self.status);
+        if self.case.evidence.holds(Fact::Echoed) {
+            return Judgement::pass(format!(
+                "The responder on {target} answered with this probe's own token ({status})."
+            ));
+        }
+        let server = self.case.evidence.text(Fact::Server).map_or(String::new(), |name| format!(" by {name}"));
+        let mut sentence = format!("{target} answered over HTTP{server}: status {status}{}.", self.located());
+        match self.status {
+            400 if self.settings.https != Some(true) => {
+                sentence.push_str(" A server that wants HTTPS on this port answers so, too.");
+            }
+            401 | 403 => sentence.push_str(" The path is open; the service wants to know who asks."),
+            404 => sentence.push_str(" The path is open; the service has no such page."),
+            500..=599 => sentence.push_str(" The path is open; the service has trouble of its own."),
+            _ => {}
+        }
+        Judgement::pass(sentence)
+    }
+
+    fn located(&self) -> String {
+        self.case.evidence.text(Fact::Location).map_or(String::new(), |place| format!(" to {place}"))
+    }
+}
+
+/// The host of an absolute `Location`, without port and brackets; nothing where it stays on the same host.
+fn host_of(location: &str) -> Option<&str> {
+    let after = match location.split_once("://") {
+        Some((scheme, rest)) if scheme.bytes().all(|byte| byte.is_ascii_alphanumeric()) => rest,
+        _ => location.strip_prefix("//")?,
+    };
+    let authority = after.split(['/', '?', '#', '\\']).next()?;
+    let place = authority.rsplit('@').next()?;
+    let host = match place.strip_prefix('[') {
+        Some(v6) => v6.split(']').next()?,
+        None => place.split(':').next()?,
+    };
+    (!host.is_empty()).then_some(host)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_location_names_its_host_only_where_it_is_absolute() {
+        let cases = [
+            ("https://portal.example/login", Some("portal.example")),
+            ("http://user@other:8080/", Some("other")),
+            ("//other/x", Some("other")),
+            ("http://[::1]:8080/", Some("::1")),
+            ("/login?next=http://other/", None),
+            ("login", None),
+            ("", None),
+        ];
+        for (location, host) in cases {
+            assert_eq!(host_of(location), host, "{location}");
+        }
+    }
+}

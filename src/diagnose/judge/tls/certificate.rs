@@ -1,0 +1,237 @@
+//! What is wrong with the certificate that a server presented, and what to do about it.
+
+use super::name;
+use crate::diagnose::judge::Case;
+use crate::model::certificate::{Fault, Presented, Wrong};
+use crate::model::code::Code;
+use crate::model::fact::Fact;
+use crate::model::finding::{Confidence, Judgement, Who};
+
+/// Names of a certificate that one sentence lists.
+const NAMES_SHOWN: usize = 8;
+
+pub(super) fn intercepted(case: &Case) -> Judgement {
+    let target = case.target();
+    let leaf = chain(case).into_iter().next().unwrap_or_default();
+    let issuer = shown(&leaf.issuer);
+    let sentence = match decisive(case).map(|fault| fault.what) {
+        Some(Wrong::WrongIssuer) => format!(
+            "The certificate of {target} was issued by {issuer}, not by `{}` as the profile expects: TLS is intercepted on the way, or the server's certificate has changed.",
+            case.ask.tls.issuer.as_deref().unwrap_or_default()
+        ),
+        Some(Wrong::Downgraded) => format!(
+            "{target} can speak TLS 1.3, but a device on the way took it out of the handshake: TLS is intercepted."
+        ),
+        _ => format!(
+            "{target} presented another certificate than the profile's `fingerprint`: {} issued by {issuer}, SHA-256 {}. TLS is intercepted on the way, or the server's certificate was renewed.",
+            shown(&leaf.subject),
+            leaf.sha256
+        ),
+    };
+    Judgement::fail(Code::TlsIntercepted, Confidence::Likely, sentence).remedy(
+        Who::Network,
+        format!(
+            "Exempt `{}` from TLS inspection. If the server's certificate was renewed instead, put the new `fingerprint` or `issuer` into the profile.",
+            name(case)
+        ),
+    )
+}
+
+pub(super) fn expired(case: &Case) -> Judgement {
+    let (place, certificate) = at_fault(case);
+    let sentence = format!(
+        "{} of {} ({}) expired on {}.{}",
+        place.subject(),
+        case.target(),
+        shown(&certificate.subject),
+        day(&certificate.not_after),
+        others(case)
+    );
+    let remedy = match place {
+        Place::Server => format!("Renew the certificate bound to port {} on {}.", case.ask.port, case.ask.host),
+        Place::Authority => format!(
+            "Replace the expired certificate of the issuer in what {} presents on port {}.",
+            case.ask.host, case.ask.port
+        ),
+    };
+    Judgement::fail(Code::TlsExpired, Confidence::Proven, sentence).remedy(Who::TargetHost, remedy)
+}
+
+pub(super) fn not_yet_valid(case: &Case) -> Judgement {
+    let (place, certificate) = at_fault(case);
+    let sentence = format!(
+        "{} of {} ({}) is valid only from {}: this machine's clock may be wrong, or the certificate was made too early.{}",
+        place.subject(),
+        case.target(),
+        shown(&certificate.subject),
+        certificate.not_before,
+        others(case)
+    );
+    Judgement::fail(Code::TlsNotYetValid, Confidence::Likely, sentence).remedy(
+        Who::ThisHost,
+        "Compare this machine's date, time and time zone with the server's first; if they are right, have the certificate issued anew.",
+    )
+}
+
+pub(super) fn name_mismatch(case: &Case) -> Judgement {
+    let leaf = chain(case).into_iter().next().unwrap_or_default();
+    let names = match leaf.names.len() {
+        0 => format!("names no host at all (only its subject, {})", shown(&leaf.subject)),
+        count if count > NAMES_SHOWN => {
+            format!("is for {} and {} more", leaf.names[..NAMES_SHOWN].join(", "), count - NAMES_SHOWN)
+        }
+        _ => format!("is for {}", leaf.names.join(", ")),
+    };
+    let sentence =
+        format!("The certificate of {} is not for `{}`: it {names}.{}", case.target(), name(case), others(case));
+    Judgement::fail(Code::TlsNameMismatch, Confidence::Proven, sentence).remedy(
+        Who::TargetHost,
+        format!(
+            "Use one of those names for `{}` in the product and the profile, or bind a certificate that has `{}` among its names to port {}.",
+            case.flow.endpoint,
+            name(case),
+            case.ask.port
+        ),
+    )
+}
+
+pub(super) fn untrusted(case: &Case) -> Judgement {
+    let fault = decisive(case);
+    let (_, certificate) = at_fault(case);
+    let target = case.target();
+    let issuer = shown(&certificate.issuer);
+    let subject = shown(&certificate.subject);
+    let what = fault.map_or(Wrong::Refused, |fault| fault.what);
+    if what == Wrong::AuthoritiesUnreadable {
+        return authorities_unreadable(case);
+    }
+    let (why, confidence) = match what {
+        Wrong::SelfSigned => {
+            (format!("it is self-signed ({subject}), and this machine does not trust it"), Confidence::Proven)
+        }
+        Wrong::IncompleteChain => (
+            format!(
+                "its issuer, {issuer}, was neither presented by the server nor is in this machine's trust store: the server leaves out an intermediate certificate, or that authority is not installed here"
+            ),
+            Confidence::Proven,
+        ),
+        Wrong::UnknownIssuer => {
+            (format!("it leads to {issuer}, which this machine does not trust"), Confidence::Proven)
+        }
+        Wrong::NoTrustStore => ("this machine's trust store is empty or can't be read".to_owned(), Confidence::Proven),
+        Wrong::Revoked => ("it was revoked by its issuer".to_owned(), Confidence::Proven),
+        Wrong::WrongPurpose => ("it may not be used for servers (extended key usage)".to_owned(), Confidence::Proven),
+        Wrong::BadSignature => {
+            (format!("the signature on {subject} is not that of its issuer, {issuer}"), Confidence::Proven)
+        }
+        Wrong::WeakSignature => {
+            (format!("{subject} is signed with an algorithm that is no longer accepted"), Confidence::Proven)
+        }
+        Wrong::Malformed => ("it can't be read or breaks the rules for certificates".to_owned(), Confidence::Likely),
+        _ => (format!("the trust store refuses {subject} from {issuer}"), Confidence::Likely),
+    };
+    let sentence = format!("The certificate of {target} is not trusted here: {why}.{}", others(case));
+    trust_remedy(Judgement::fail(Code::TlsUntrusted, confidence, sentence), case, what, issuer)
+}
+
+fn trust_remedy(judgement: Judgement, case: &Case, what: Wrong, issuer: &str) -> Judgement {
+    let (host, port) = (&case.ask.host, case.ask.port);
+    match what {
+        Wrong::SelfSigned => judgement.remedy(
+            Who::TargetHost,
+            format!("Bind a certificate from an authority that the clients trust to port {port} on {host}, or install this one in the clients' trust store (for this check: its `fingerprint` in the profile)."),
+        ),
+        Wrong::IncompleteChain => judgement.remedy(
+            Who::TargetHost,
+            format!("Have {host} present the intermediate certificate on port {port}; if {issuer} is your own root, install it on this machine, or name its PEM file as `ca` in the profile."),
+        ),
+        Wrong::UnknownIssuer | Wrong::Refused => judgement.remedy(
+            Who::ThisHost,
+            format!("If {issuer} is your own authority, install it in this machine's trust store, or name its PEM file as `ca` in the profile; if nobody knows it, a device on the way intercepts TLS: exempt `{}`.", name(case)),
+        ),
+        Wrong::NoTrustStore => judgement.remedy(
+            Who::ThisHost,
+            "Install the system's certificate authorities (on Debian the package `ca-certificates`) on this machine.",
+        ),
+        _ => judgement.remedy(
+            Who::TargetHost,
+            format!("Have the certificate on port {port} of {host} issued anew, for server authentication and with SHA-256."),
+        ),
+    }
+}
+
+fn authorities_unreadable(case: &Case) -> Judgement {
+    let file = case.ask.tls.ca.as_deref().map(|file| file.display().to_string()).unwrap_or_default();
+    let sentence = format!(
+        "Whether the certificate of {} is trusted can't be told: the platform does not know its issuer, and the profile's `ca` file {file} can't be read as PEM certificates.",
+        case.target()
+    );
+    Judgement::error(sentence)
+        .remedy(Who::Profile, format!("Give a readable PEM file with certificates as `ca` instead of {file}."))
+}
+
+/// Whose certificate is at fault.
+#[derive(Clone, Copy)]
+enum Place {
+    Server,
+    Authority,
+}
+
+impl Place {
+    fn subject(self) -> &'static str {
+        match self {
+            Self::Server => "The certificate",
+            Self::Authority => "An issuer's certificate in the chain",
+        }
+    }
+}
+
+fn chain(case: &Case) -> Vec<Presented> {
+    read(case, Fact::TlsChain)
+}
+
+fn faults(case: &Case) -> Vec<Fault> {
+    read(case, Fact::TlsFault)
+}
+
+fn read<T: serde::de::DeserializeOwned>(case: &Case, fact: Fact) -> Vec<T> {
+    case.evidence.fact(fact).and_then(|value| serde_json::from_value(value.clone()).ok()).unwrap_or_default()
+}
+
+fn decisive(case: &Case) -> Option<Fault> {
+    faults(case).into_iter().next()
+}
+
+/// The certificate that decided the verdict; the server's own where the facts do not say.
+fn at_fault(case: &Case) -> (Place, Presented) {
+    let index = decisive(case).map_or(0, |fault| fault.certificate);
+    let place = if index == 0 { Place::Server } else { Place::Authority };
+    (place, chain(case).into_iter().nth(index).unwrap_or_default())
+}
+
+/// What else is wrong with the chain, so that one visit to the server is enough; empty where nothing is.
+fn others(case: &Case) -> String {
+    let words: Vec<&str> = faults(case).iter().skip(1).filter_map(|fault| also(fault.what)).collect();
+    if words.is_empty() { String::new() } else { format!(" Besides, it {}.", words.join(", and ")) }
+}
+
+fn also(what: Wrong) -> Option<&'static str> {
+    match what {
+        Wrong::Expired => Some("has expired"),
+        Wrong::NotYetValid => Some("is not valid yet"),
+        Wrong::NameMismatch => Some("is not for the name that was asked for"),
+        Wrong::SelfSigned | Wrong::IncompleteChain | Wrong::UnknownIssuer => {
+            Some("is not from an authority that this machine trusts")
+        }
+        _ => None,
+    }
+}
+
+fn shown(name: &str) -> &str {
+    if name.is_empty() { "an unreadable name" } else { name }
+}
+
+/// The date of an RFC 3339 time.
+fn day(time: &str) -> &str {
+    time.split('T').next().unwrap_or(time)
+}

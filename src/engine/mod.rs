@@ -1,0 +1,8 @@
+//! A plan to outcomes: all checks at once, under one deadline, each with its retries.
+
+mod attempt;
+mod combine;
+pub mod observer;
+pub mod record;
+pub mod retry;
+pub mod runner;

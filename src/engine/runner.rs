@@ -1,0 +1,221 @@
+//! Runs a plan: every check at once, ports that another check finds handed on, everything known kept when it is cut short.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+
+use super::attempt::{self, Attempt, Cut};
+use super::observer::Observer;
+use super::retry;
+use crate::model::code::Code;
+use crate::model::fact::Fact;
+use crate::model::finding::{Judgement, Status};
+use crate::model::run::{CutShort, Outcome, PathEvidence};
+use crate::net::Net;
+use crate::plan::{Plan, PlannedProbe, Untested};
+
+/// What a probe found for those that wait for it.
+#[derive(Debug, Clone)]
+enum Found {
+    Port(u16),
+    Nothing(String),
+}
+
+type Finding = watch::Receiver<Option<Found>>;
+
+/// What a run gave: the outcomes in the plan's order, and what cut it short.
+pub struct Results {
+    pub outcomes: Vec<Outcome>,
+    pub cut_short: Option<CutShort>,
+}
+
+/// Runs the plan. `stop` ends it early when it completes (Ctrl-C); the plan's deadline does so as well.
+pub async fn run(
+    plan: &Plan,
+    net: Arc<Net>,
+    started: Instant,
+    observer: Arc<dyn Observer>,
+    stop: impl Future<Output = ()>,
+) -> Results {
+    let (cut, cut_seen) = watch::channel(None);
+    let channels: Vec<_> = plan.probes.iter().map(|_| watch::channel(None)).collect();
+    let mut tasks = JoinSet::new();
+    for (index, planned) in plan.probes.iter().enumerate() {
+        let waits_for = planned.port_found_by.and_then(|finder| channels.get(finder)).map(|(_, seen)| seen.clone());
+        let job = Job {
+            planned: planned.clone(),
+            waits_for,
+            tells: channels[index].0.clone(),
+            net: Arc::clone(&net),
+            started,
+            cut: cut_seen.clone(),
+            observer: Arc::clone(&observer),
+        };
+        tasks.spawn(async move { (index, job.run().await) });
+    }
+    let mut collect = std::pin::pin!(collect(tasks, plan.probes.len()));
+    let mut stop = std::pin::pin!(stop);
+    let outcomes = tokio::select! {
+        outcomes = &mut collect => outcomes,
+        () = tokio::time::sleep_until((started + plan.deadline).into()) => {
+            let _ = cut.send(Some(CutShort::Deadline));
+            collect.await
+        }
+        () = &mut stop => {
+            let _ = cut.send(Some(CutShort::Interrupted));
+            collect.await
+        }
+    };
+    let cut_short = *cut.borrow();
+    let tested = plan.probes.iter().zip(outcomes);
+    let tested = tested.map(|(planned, outcome)| outcome.unwrap_or_else(|| crashed(planned)));
+    Results { outcomes: tested.chain(plan.untested.iter().map(untested)).collect(), cut_short }
+}
+
+/// The outcomes by their place in the plan; a task that crashed leaves its place empty.
+async fn collect(mut tasks: JoinSet<(usize, Outcome)>, places: usize) -> Vec<Option<Outcome>> {
+    let mut outcomes = vec![None; places];
+    while let Some(ended) = tasks.join_next().await {
+        if let Ok((index, outcome)) = ended {
+            outcomes[index] = Some(outcome);
+        }
+    }
+    outcomes
+}
+
+/// One check on its way to an outcome.
+struct Job {
+    planned: PlannedProbe,
+    waits_for: Option<Finding>,
+    tells: watch::Sender<Option<Found>>,
+    net: Arc<Net>,
+    started: Instant,
+    cut: Cut,
+    observer: Arc<dyn Observer>,
+}
+
+impl Job {
+    async fn run(mut self) -> Outcome {
+        let target = self.planned.ask.target();
+        self.observer.begun(&self.planned.flow.check, &target);
+        let outcome = match self.port().await {
+            Ok(()) => self.attempts().await,
+            Err(judgement) => outcome(&self.planned, judgement, Attempt::nothing(), 0),
+        };
+        let _ = self.tells.send(Some(found(&outcome)));
+        self.observer.ended(&self.planned.flow.check, &target, outcome.status);
+        outcome
+    }
+
+    /// Waits for the check that finds the port, where there is one.
+    async fn port(&mut self) -> Result<(), Judgement> {
+        let Some(finding) = self.waits_for.as_mut() else { return Ok(()) };
+        let found = finding.wait_for(Option::is_some).await.map(|found| (*found).clone());
+        match found.ok().flatten() {
+            Some(Found::Port(port)) => {
+                self.planned.ask.port = port;
+                Ok(())
+            }
+            Some(Found::Nothing(why)) => Err(Judgement::skip(
+                Code::PrerequisiteFailed,
+                format!("The port of the instance is not known, for SQL Browser did not tell it: {why}"),
+            )),
+            None => Err(Judgement::error("The check that finds the port ended without a word.")),
+        }
+    }
+
+    async fn attempts(&self) -> Outcome {
+        let limit = tokio::time::Instant::now() + self.planned.budget;
+        let mut first: Option<Judgement> = None;
+        let mut made = 0;
+        loop {
+            made += 1;
+            let attempt = attempt::make(&self.planned, &self.net, self.started, limit, &self.cut).await;
+            let last = made >= self.planned.attempts
+                || self.cut.borrow().is_some()
+                || tokio::time::Instant::now() + retry::PAUSE >= limit;
+            if !last && retry::worthwhile(&attempt.judgement) {
+                first.get_or_insert(attempt.judgement);
+                tokio::time::sleep(retry::PAUSE).await;
+                continue;
+            }
+            let judgement = match &first {
+                Some(first) if attempt.judgement.status == Status::Pass => {
+                    retry::flaky(first, attempt.judgement.clone(), made)
+                }
+                _ => attempt.judgement.clone(),
+            };
+            return outcome(&self.planned, judgement, attempt, made);
+        }
+    }
+}
+
+impl Attempt {
+    fn nothing() -> Self {
+        Self { judgement: Judgement::error(""), evidence: crate::model::evidence::Evidence::default() }
+    }
+}
+
+fn found(outcome: &Outcome) -> Found {
+    let port = outcome.facts.get(Fact::InstancePort.word()).and_then(serde_json::Value::as_u64);
+    port.and_then(|port| u16::try_from(port).ok()).map_or_else(|| Found::Nothing(outcome.sentence.clone()), Found::Port)
+}
+
+fn outcome(planned: &PlannedProbe, judgement: Judgement, attempt: Attempt, attempts: u32) -> Outcome {
+    let rejected_by = attempt.evidence.stopped_at().and_then(|step| step.icmp);
+    Outcome {
+        tested_from: Some(planned.tested_from.clone()),
+        target: Some(planned.ask.target()),
+        port: Some(planned.ask.port),
+        path: PathEvidence { last_hop: None, rejected_by },
+        steps: attempt.evidence.steps,
+        facts: attempt.evidence.facts,
+        attempts,
+        ..bare(&planned.flow, judgement)
+    }
+}
+
+fn untested(untested: &Untested) -> Outcome {
+    let target = untested.host.as_ref().zip(untested.port);
+    Outcome {
+        target: target.map(|(host, port)| crate::model::ask::host_port(host, port)),
+        port: untested.port,
+        ..bare(&untested.flow, Judgement::skip(untested.code, untested.sentence.clone()))
+    }
+}
+
+fn crashed(planned: &PlannedProbe) -> Outcome {
+    let judgement = Judgement::error("The probe itself failed; please report this with the run record.");
+    outcome(planned, judgement, Attempt::nothing(), 1)
+}
+
+fn bare(flow: &crate::model::flow::Flow, judgement: Judgement) -> Outcome {
+    Outcome {
+        check: flow.check.clone(),
+        title: flow.title.clone(),
+        task: flow.task.clone(),
+        rank: flow.rank,
+        from: flow.from.clone(),
+        to: flow.to.clone(),
+        carries: flow.carries,
+        tested_from: None,
+        endpoint: flow.endpoint.clone(),
+        target: None,
+        transport: flow.transport,
+        port: None,
+        status: judgement.status,
+        code: judgement.code,
+        lost: judgement.lost,
+        confidence: judgement.confidence,
+        sentence: judgement.sentence,
+        remedy: judgement.remedy,
+        path: PathEvidence::default(),
+        steps: Vec::new(),
+        facts: crate::model::evidence::Facts::default(),
+        receipts: Vec::new(),
+        attempts: 0,
+        source: flow.source.clone(),
+    }
+}

@@ -1,0 +1,66 @@
+//! What a TLS server's certificates say, and what is wrong with them: plain data for the facts `tls-chain` and `tls-fault`.
+
+use serde::{Deserialize, Serialize};
+
+/// One certificate as the server presented it.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct Presented {
+    /// The subject's distinguished name; empty where the certificate can't be read.
+    pub subject: String,
+    pub issuer: String,
+    /// DNS names and addresses that the certificate is for.
+    pub names: Vec<String>,
+    /// RFC 3339, UTC.
+    pub not_before: String,
+    /// RFC 3339, UTC.
+    pub not_after: String,
+    /// Lower-case hexadecimal, without colons.
+    pub sha256: String,
+}
+
+/// What is wrong with one certificate of a chain.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct Fault {
+    /// The place in the chain as presented; 0 is the server's own.
+    pub certificate: usize,
+    pub what: Wrong,
+}
+
+/// What can be wrong with a certificate.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Wrong {
+    Expired,
+    NotYetValid,
+    /// It is not for the name that was asked for.
+    NameMismatch,
+    /// It is its own issuer, and nobody here trusts it.
+    SelfSigned,
+    /// Its issuer was presented or is named, but is no authority of the trust store.
+    UnknownIssuer,
+    /// Its issuer was neither presented nor is in the trust store.
+    IncompleteChain,
+    Revoked,
+    /// It may not be used for servers.
+    WrongPurpose,
+    /// Its signature is not its issuer's.
+    BadSignature,
+    /// It is signed with an algorithm that is no longer accepted.
+    WeakSignature,
+    /// It can't be read, or breaks the rules for certificates.
+    Malformed,
+    /// The trust store refuses it for a reason that has no better word.
+    Refused,
+    /// This machine's trust store is empty or can't be read.
+    NoTrustStore,
+    /// The profile's file of authorities can't be read, and the platform's store does not trust the certificate.
+    AuthoritiesUnreadable,
+    /// It is not the certificate whose fingerprint the profile gives.
+    WrongFingerprint,
+    /// It is not from the issuer that the profile names.
+    WrongIssuer,
+    /// The server could speak a newer version than the one that was agreed: something in between took it away.
+    Downgraded,
+}

@@ -1,0 +1,184 @@
+//! One peer on one connection: its requests, their receipts and their answers.
+
+use std::net::SocketAddr;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, LazyLock};
+
+use bytes::Bytes;
+use http_body_util::{BodyExt, Full};
+use hyper::body::{Body, Incoming};
+use hyper::header::{
+    AUTHORIZATION, CACHE_CONTROL, CONNECTION, CONTENT_TYPE, COOKIE, HeaderName, HeaderValue, PROXY_AUTHORIZATION,
+    SERVER,
+};
+use hyper::{Request, Response, StatusCode, Uri};
+
+use super::super::{Shared, websocket};
+use crate::model::probe::Protocol;
+use crate::model::run::Receipt;
+use crate::model::token::Token;
+use crate::net::count::Counter;
+
+/// Bytes of the largest page that `?bytes=N` gives.
+const MOST_PAGE: usize = 2 << 20;
+
+const PAGE: &str = "bothways responder: this is not the real service.\n\
+    It answers in its place, so that the path to it can be tested before it is installed.\n";
+
+/// Text for large pages, made once and shared by all of them.
+static LARGE_PAGE: LazyLock<Bytes> = LazyLock::new(|| {
+    let line = b"bothways responder: a page of the length that was asked for.\n";
+    line.iter().copied().cycle().take(MOST_PAGE).collect()
+});
+
+/// Who asks, over which connection.
+pub(super) struct Visitor {
+    shared: Arc<Shared>,
+    from: SocketAddr,
+    at: SocketAddr,
+    https: bool,
+    counter: Arc<Counter>,
+    /// Bytes that earlier requests of this connection have received.
+    accounted: AtomicU64,
+}
+
+/// A receipt under way; it is kept however the request ends.
+struct Draft<'a> {
+    visitor: &'a Visitor,
+    receipt: Option<Receipt>,
+    sent: u64,
+}
+
+impl Drop for Draft<'_> {
+    fn drop(&mut self) {
+        let Some(mut receipt) = self.receipt.take() else { return };
+        let received = self.visitor.counter.received();
+        receipt.received_bytes = received.saturating_sub(self.visitor.accounted.swap(received, Ordering::Relaxed));
+        receipt.sent_bytes = self.sent;
+        self.visitor.shared.receipts.keep(receipt);
+    }
+}
+
+/// How reading a request's body ended.
+enum Taken {
+    Whole(u64),
+    TooLarge,
+    Broken,
+}
+
+impl Visitor {
+    pub(super) fn new(
+        shared: Arc<Shared>,
+        from: SocketAddr,
+        at: SocketAddr,
+        https: bool,
+        counter: Arc<Counter>,
+    ) -> Self {
+        Self { shared, from, at, https, counter, accounted: AtomicU64::new(0) }
+    }
+
+    pub(super) async fn answer(&self, request: Request<Incoming>) -> Response<Full<Bytes>> {
+        if websocket::is_upgrade(&request) {
+            return websocket::answer(request, Arc::clone(&self.shared), self.from, self.at);
+        }
+        let mut draft = self.draft(&request);
+        let token = draft.receipt.as_ref().and_then(|receipt| receipt.token.clone());
+        let wanted = page_bytes(request.uri());
+        let mut answer = match self.take(request.into_body()).await {
+            Taken::Whole(bytes) => {
+                let mut answer = Response::new(Full::new(page(wanted)));
+                answer.headers_mut().insert(HeaderName::from_static("x-bothways-received"), HeaderValue::from(bytes));
+                answer
+            }
+            Taken::TooLarge => last(StatusCode::PAYLOAD_TOO_LARGE),
+            Taken::Broken => last(StatusCode::REQUEST_TIMEOUT),
+        };
+        let headers = answer.headers_mut();
+        headers.insert(SERVER, HeaderValue::from_static(concat!("bothways/", env!("CARGO_PKG_VERSION"))));
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
+        headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        if let Some(token) = token.and_then(|token| HeaderValue::try_from(token).ok()) {
+            headers.insert(HeaderName::from_static(Token::HEADER), token);
+        }
+        draft.sent = answer.body().size_hint().exact().unwrap_or(0);
+        answer
+    }
+
+    fn draft(&self, request: &Request<Incoming>) -> Draft<'_> {
+        let mut receipt = self.shared.receipts.draft(Protocol::Http, self.from, self.at);
+        let headers = request.headers();
+        receipt.token = headers
+            .get(Token::HEADER)
+            .and_then(|value| Token::parse(value.to_str().ok()?))
+            .map(|token| token.as_str().to_owned());
+        let asked = format!("{} {} {:?}", request.method(), request.uri(), request.version());
+        receipt.asked = Some(cut(&asked));
+        receipt.headers = headers.iter().map(kept).collect();
+        receipt.presented = self.https.then(|| self.shared.certificate.fingerprint.clone());
+        Draft { visitor: self, receipt: Some(receipt), sent: 0 }
+    }
+
+    /// Counts a body and throws it away.
+    async fn take(&self, mut body: Incoming) -> Taken {
+        let most = self.shared.limits.request_bytes;
+        if body.size_hint().lower() > most {
+            return Taken::TooLarge;
+        }
+        let mut bytes = 0;
+        loop {
+            match tokio::time::timeout(self.shared.limits.idle, body.frame()).await {
+                Ok(None) => return Taken::Whole(bytes),
+                Ok(Some(Ok(frame))) => bytes += frame.data_ref().map_or(0, |data| data.len() as u64),
+                Ok(Some(Err(_))) | Err(_) => return Taken::Broken,
+            }
+            if bytes > most {
+                return Taken::TooLarge;
+            }
+        }
+    }
+}
+
+/// An answer after which the connection is closed.
+fn last(status: StatusCode) -> Response<Full<Bytes>> {
+    let mut answer = Response::new(Full::new(Bytes::from(format!("{status}\n"))));
+    *answer.status_mut() = status;
+    answer.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+    answer
+}
+
+fn page(bytes: Option<usize>) -> Bytes {
+    bytes.map_or_else(|| Bytes::from_static(PAGE.as_bytes()), |bytes| LARGE_PAGE.slice(..bytes))
+}
+
+/// `N` of `?bytes=N`, within bounds.
+fn page_bytes(uri: &Uri) -> Option<usize> {
+    let mut pairs = uri.query()?.split('&');
+    let number = pairs.find_map(|pair| pair.strip_prefix("bytes="))?;
+    Some(number.parse::<usize>().ok()?.min(MOST_PAGE))
+}
+
+/// A header for the receipt. What proves an account is not kept.
+fn kept((name, value): (&HeaderName, &HeaderValue)) -> (String, String) {
+    let secret = [AUTHORIZATION, PROXY_AUTHORIZATION, COOKIE].contains(name);
+    let text = if secret { "(not kept)".to_owned() } else { cut(&String::from_utf8_lossy(value.as_bytes())) };
+    (name.to_string(), text)
+}
+
+fn cut(text: &str) -> String {
+    text.chars().take(300).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_length_of_a_page_is_bounded() {
+        let bytes = |uri: &str| page_bytes(&uri.parse().expect("a URI"));
+        assert_eq!(bytes("/?bytes=1000"), Some(1000));
+        assert_eq!(bytes("/?x=1&bytes=99999999999"), Some(MOST_PAGE));
+        assert_eq!(bytes("/?bytes=-1"), None);
+        assert_eq!(bytes("/"), None);
+        assert_eq!(page(Some(MOST_PAGE)).len(), MOST_PAGE);
+    }
+}
