@@ -57,6 +57,10 @@ fn stopped_at(seen: &Seen) -> Option<(StepKind, Option<Failure>)> {
 }
 
 async fn responder(limits: Limits) -> (Open, Arc<Shared>) {
+    responder_of(responder::http::Service::default(), limits).await
+}
+
+async fn responder_of(service: responder::http::Service, limits: Limits) -> (Open, Arc<Shared>) {
     let shared = Arc::new(Shared {
         peers: Peers::loopback(),
         limits,
@@ -64,8 +68,7 @@ async fn responder(limits: Limits) -> (Open, Arc<Shared>) {
         certificate: Certificate::for_names(&["localhost".to_owned()]).expect("a certificate"),
     });
     let any = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
-    let service = Service::Http(responder::http::Service::default());
-    (responder::open(service, any, Arc::clone(&shared)).await.expect("a free port"), shared)
+    (responder::open(Service::Http(service), any, Arc::clone(&shared)).await.expect("a free port"), shared)
 }
 
 type Client = WebSocketStream<TcpStream>;

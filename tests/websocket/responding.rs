@@ -3,12 +3,14 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use bothways::model::ask::Trust;
 use bothways::model::code::Code;
 use bothways::model::evidence::StepKind;
 use bothways::model::fact::Fact;
 use bothways::model::finding::Status;
 use bothways::model::probe::Websocket;
 use bothways::model::token::Token;
+use bothways::responder::http::Service;
 use bothways::responder::{Limits, Open};
 use futures_util::{SinkExt, StreamExt};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -17,7 +19,7 @@ use tokio_tungstenite::client_async;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest;
 use tokio_tungstenite::tungstenite::{Error, Message};
 
-use super::{Client, HOLD, ask, assert_verdict, holding, responder, with};
+use super::{Client, HOLD, ask, assert_verdict, holding, responder, responder_of, with};
 use crate::support::run;
 
 #[tokio::test]
@@ -44,6 +46,17 @@ async fn a_responder_pushes_after_the_idle_time() {
     assert_verdict(&seen, Status::Pass, Code::Ok, &["250ms without traffic", "pushed"]);
     assert!(seen.evidence.holds(Fact::Pushed));
     assert_eq!(seen.evidence.number(Fact::HeldMs), Some(250));
+}
+
+#[tokio::test]
+async fn a_responder_speaks_websocket_over_tls() {
+    let (open, _shared) = responder_of(Service { https: true }, Limits::default()).await;
+    let settings = Websocket { https: Some(true), hold: Some(HOLD), ..Websocket::default() };
+    let mut ask = with(open.address.port(), settings);
+    ask.tls.trust = Trust::Anyone;
+    let seen = run(&ask).await;
+    assert_verdict(&seen, Status::Pass, Code::Ok, &["pushed"]);
+    assert!(seen.evidence.passed(StepKind::Tls), "{seen:#?}");
 }
 
 #[tokio::test]

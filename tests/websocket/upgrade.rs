@@ -1,12 +1,15 @@
 //! The answer to the upgrade: through nginx, and from servers that answer wrongly or not at all.
 
+use bothways::model::ask::{Ask, Proxy, ProxyAuth, ProxyOrigin, Route};
 use bothways::model::code::Code;
+use bothways::model::evidence::StepKind;
 use bothways::model::fact::Fact;
 use bothways::model::finding::{Confidence, Status, Who};
 use bothways::model::probe::Websocket;
 use bothways::responder::Limits;
 
 use super::{HOLD, Head, SHORT, answering, ask, assert_verdict, holding, nginx, passing_on, responder, with};
+use crate::proxy::squid::squid;
 use crate::support::hostile::{Hostile, Manner};
 use crate::support::{hostile, run, run_within};
 
@@ -27,6 +30,37 @@ async fn a_reverse_proxy_that_strips_the_upgrade_is_proved_by_the_responder_behi
     assert_verdict(&seen, Status::Fail, Code::WsUpgradeStripped, &[&port.to_string(), "removed the Upgrade headers"]);
     assert_eq!(seen.judgement.confidence, Confidence::Proven);
     assert_eq!(seen.judgement.remedy.expect("a remedy").who, Who::Network);
+}
+
+/// The same question through a proxy on this machine.
+fn through(proxy: u16, ask: Ask) -> Ask {
+    let proxy = Proxy {
+        host: "127.0.0.1".to_owned(),
+        port: proxy,
+        auth: ProxyAuth::None,
+        account: None,
+        origin: ProxyOrigin::Profile,
+    };
+    Ask { route: Route::Proxy(proxy), ..ask }
+}
+
+#[tokio::test]
+async fn a_tunnel_through_a_proxy_is_asked_for_also_without_encryption() {
+    let (proxy, _squid) = squid("");
+    let (open, _shared) = responder(Limits::default()).await;
+    let seen = run(&through(proxy, holding(open.address.port(), HOLD))).await;
+    assert_verdict(&seen, Status::Pass, Code::Ok, &[&open.address.to_string(), "pushed"]);
+    assert!(seen.evidence.passed(StepKind::Proxy), "{seen:#?}");
+    assert_eq!(seen.evidence.text(Fact::Proxy), Some(format!("127.0.0.1:{proxy}").as_str()));
+}
+
+#[tokio::test]
+async fn a_proxy_that_denies_the_tunnel_is_the_proxys_finding() {
+    let (proxy, _squid) = squid("acl tunnel method CONNECT\nhttp_access deny tunnel");
+    let (open, shared) = responder(Limits::default()).await;
+    let seen = run(&through(proxy, ask(open.address.port()))).await;
+    assert_verdict(&seen, Status::Fail, Code::ProxyConnectRefused, &[&proxy.to_string()]);
+    assert!(shared.receipts.all().is_empty());
 }
 
 #[tokio::test]
@@ -145,6 +179,12 @@ async fn peers_that_answer_no_http_have_their_codes() {
         assert_eq!(seen.judgement.code, code, "{manner:?}\n{seen:#?}");
         assert_verdict(&seen, Status::Fail, code, &[&peer.address.to_string()]);
     }
+}
+
+#[tokio::test]
+async fn the_first_words_of_another_service_are_quoted() {
+    let peer = Hostile::tcp(Manner::Saying(b"SSH-2.0-OpenSSH_9.2\r\n".to_vec())).await;
+    assert_verdict(&run(&ask(peer.address.port())).await, Status::Fail, Code::WrongService, &["SSH-2.0-OpenSSH_9.2"]);
 }
 
 #[tokio::test]
