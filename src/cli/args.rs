@@ -36,6 +36,8 @@ pub enum Command {
     Demo(DemoArgs),
     /// Test what can be tested from this side
     Check(CheckArgs),
+    /// Answer for this side's services, so that the other side can test both directions
+    Listen(ListenArgs),
     /// Show a saved run again
     Report(ReportArgs),
     /// List the profiles and checks that are known
@@ -82,6 +84,9 @@ pub struct CheckArgs {
     /// Run this check only; may be repeated
     #[arg(long, value_name = "CHECK")]
     pub only: Vec<String>,
+    /// Test both directions together with the `bothways listen` that printed this code
+    #[arg(long, value_name = "CODE")]
+    pub join: Option<String>,
     /// The time that the whole run may take, such as 30s
     #[arg(long, value_name = "TIME")]
     pub deadline: Option<Span>,
@@ -96,6 +101,39 @@ pub struct CheckArgs {
     pub checks_folder: Option<PathBuf>,
     #[command(flatten)]
     pub output: OutputArgs,
+}
+
+#[derive(Debug, Args)]
+pub struct ListenArgs {
+    /// A built-in profile's name, or a file
+    pub profile: String,
+    /// A role that this machine plays; may be repeated
+    #[arg(long, value_name = "ROLE")]
+    pub side: Vec<String>,
+    /// Set a value of the profile; may be repeated
+    #[arg(long, value_name = "ENDPOINT.KEY=VALUE")]
+    pub set: Vec<String>,
+    /// Write the join code to this file as well
+    #[arg(long, value_name = "FILE")]
+    pub join_file: Option<PathBuf>,
+    /// The port of the control channel; else it shares that of an HTTPS responder, or is 443 or 7443
+    #[arg(long, value_name = "PORT")]
+    pub control_port: Option<u16>,
+    /// A name or address under which the other side reaches this machine; may be repeated
+    #[arg(long, value_name = "HOST")]
+    pub advertise: Vec<String>,
+    /// How long the join code is good for
+    #[arg(long, value_name = "TIME", default_value = "60m")]
+    pub expires: Span,
+    /// Keep every run that this side takes part in in this folder
+    #[arg(long, value_name = "DIR")]
+    pub collect: Option<PathBuf>,
+    /// End after one run
+    #[arg(long)]
+    pub once: bool,
+    /// A folder with checks and profiles that go before the built-in ones
+    #[arg(long, value_name = "DIR")]
+    pub checks_folder: Option<PathBuf>,
 }
 
 /// How and where a run is shown.

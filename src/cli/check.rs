@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use super::args::CheckArgs;
-use super::{CliError, exit, output, progress, session};
+use super::{CliError, exit, join, output, progress, session};
 use crate::model::flow::Role;
 use crate::model::span::Span;
 use crate::plan;
@@ -16,6 +16,13 @@ pub(super) fn run(args: &CheckArgs) -> Result<ExitCode, CliError> {
     let mut profile = load::load(&args.profile, &args.set, &catalog).map_err(CliError::problems)?;
     shorten(&mut profile, args.timeout, args.deadline);
     let sides: Vec<Role> = args.side.iter().map(Role::new).collect();
+    if let Some(code) = &args.join {
+        let runtime = session::runtime()?;
+        let run = runtime.block_on(join::run(profile, &sides, args, code))?;
+        runtime.shutdown_background();
+        output::write(&run, &args.output)?;
+        return Ok(exit::of_run(&run, args.fail_on));
+    }
     let plan = session::with_surroundings(|around| plan::make(&profile, &sides, &args.only, around))
         .map_err(|why| CliError::usage(why.to_string()))?;
     let runtime = session::runtime()?;

@@ -2,7 +2,9 @@
 //!
 //! Machine output goes to stdout, everything else to stderr. Nothing outside of this folder writes to either.
 
+mod answers;
 mod args;
+mod bind;
 mod check;
 mod colour;
 mod completions;
@@ -10,8 +12,10 @@ mod demo;
 mod error;
 mod exit;
 mod explain;
+mod join;
 mod lint;
 mod list;
+mod listen;
 mod man;
 mod nearest;
 mod output;
@@ -58,6 +62,7 @@ fn dispatch(command: &Command) -> Result<ExitCode, CliError> {
     match command {
         Command::Demo(args) => demo::run(args),
         Command::Check(args) => check::run(args),
+        Command::Listen(args) => listen::run(args),
         Command::Report(args) => report::run(args),
         Command::List(args) => list::run(args),
         Command::Show(args) => show::run(args),

@@ -20,7 +20,7 @@ pub(super) fn observer(checks: usize) -> Arc<dyn Observer> {
 }
 
 /// Watches and says nothing.
-struct Silent;
+pub(super) struct Silent;
 
 impl Observer for Silent {
     fn begun(&self, _: &str, _: &str) {}

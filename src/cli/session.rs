@@ -4,11 +4,13 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Instant;
 
-use super::{CliError, secrets};
+use super::{CliError, progress, secrets};
 use crate::engine::observer::Observer;
 use crate::engine::{record, runner};
 use crate::model::ask::{Proxy, ProxyAuth, ProxyOrigin};
-use crate::model::run::{Receipt, Run, RunInfo};
+use crate::model::flow::Role;
+use crate::model::run::{Outcome, Peer, Receipt, Run, RunInfo};
+use crate::model::sighting::Sightings;
 use crate::net::Net;
 use crate::net::resolve::Resolver;
 use crate::plan::{Plan, Surroundings};
@@ -34,25 +36,63 @@ pub(super) async fn run(
     observer: Arc<dyn Observer>,
     receipts: impl FnOnce() -> Vec<Receipt>,
 ) -> Result<Run, CliError> {
+    let net = net(profile, plan)?;
+    let (clock, started) = (Instant::now(), jiff::Timestamp::now());
+    let results = runner::run(plan, net, clock, observer, interrupted()).await;
+    let mut info = info(&plan.profile, &plan.sides, started);
+    info.elapsed_ms = u64::try_from(clock.elapsed().as_millis()).unwrap_or(u64::MAX);
+    info.cut_short = results.cut_short;
+    Ok(record::draw_up(info, results.outcomes, &receipts()))
+}
+
+/// Runs a plan quietly, for another side.
+///
+/// # Errors
+/// A secret that can't be read.
+pub(super) async fn outcomes(profile: &Profile, plan: &Plan) -> Result<Vec<Outcome>, CliError> {
+    let net = net(profile, plan)?;
+    let observer = Arc::new(progress::Silent);
+    Ok(runner::run(plan, net, Instant::now(), observer, std::future::pending()).await.outcomes)
+}
+
+/// The record of what was run for another side.
+pub(super) fn record(
+    profile: &Profile,
+    sides: &[Role],
+    outcomes: Vec<Outcome>,
+    peer: Option<Peer>,
+    sightings: Option<Sightings>,
+) -> Run {
+    let mut info = info(&profile.name, sides, jiff::Timestamp::now());
+    info.peer = peer;
+    Run { sightings, ..record::draw_up(info, outcomes, &[]) }
+}
+
+/// A record drawn up again from outcomes that more is known of.
+pub(super) fn again(info: RunInfo, outcomes: Vec<Outcome>) -> Run {
+    record::draw_up(info, outcomes, &[])
+}
+
+fn net(profile: &Profile, plan: &Plan) -> Result<Arc<Net>, CliError> {
     let secrets = secrets::read(plan)?;
     let resolver = match profile.settings.name_servers.as_slice() {
         [] => Resolver::default(),
         servers => Resolver::with_name_servers(servers.iter().map(|ip| SocketAddr::new(*ip, 53)).collect()),
     };
-    let net = Arc::new(Net::new(resolver, secrets));
-    let (clock, started) = (Instant::now(), jiff::Timestamp::now());
-    let results = runner::run(plan, net, clock, observer, interrupted()).await;
-    let info = RunInfo {
+    Ok(Arc::new(Net::new(resolver, secrets)))
+}
+
+fn info(profile: &str, sides: &[Role], started: jiff::Timestamp) -> RunInfo {
+    RunInfo {
         id: uuid::Uuid::now_v7().to_string(),
         started: started.strftime("%Y-%m-%dT%H:%M:%SZ").to_string(),
-        elapsed_ms: u64::try_from(clock.elapsed().as_millis()).unwrap_or(u64::MAX),
-        profile: plan.profile.clone(),
-        side: plan.sides.clone(),
+        elapsed_ms: 0,
+        profile: profile.to_owned(),
+        side: sides.to_vec(),
         host: sys::host_name(),
         peer: None,
-        cut_short: results.cut_short,
-    };
-    Ok(record::draw_up(info, results.outcomes, &receipts()))
+        cut_short: None,
+    }
 }
 
 /// Completes at the first Ctrl-C. A second one ends the program at once.

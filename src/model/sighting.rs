@@ -19,6 +19,12 @@ pub struct Sightings {
     pub means: Vec<Means>,
     /// What answers on the ports of this side's roles.
     pub answers: Vec<Answering>,
+    /// Whether no other peer was joined while this one was.
+    #[serde(default)]
+    pub alone: bool,
+    /// How many half-open connections the system's counters saw end since this side began to look, whoever began them.
+    #[serde(default)]
+    pub half_open_ended: u64,
 }
 
 impl Sightings {
@@ -88,4 +94,3 @@ pub enum AnsweredBy {
     /// Nothing: the port could not be opened.
     Nothing,
 }
-

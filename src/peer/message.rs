@@ -2,11 +2,26 @@
 //!
 //! The joining side speaks first and proves itself with the token of the join code; before that it is told nothing.
 
+use std::net::IpAddr;
+
 use serde::{Deserialize, Serialize};
 
 use crate::model::flow::Role;
 use crate::model::run::Outcome;
 use crate::model::sighting::{Answering, Sightings};
+
+/// Who listens.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct Welcome {
+    pub version: u32,
+    pub sides: Vec<Role>,
+    /// The joining side's address as it is seen here.
+    pub your_address: IpAddr,
+    pub answers: Vec<Answering>,
+    /// SHA-256 of the certificate that the responders present.
+    pub certificate: String,
+}
 
 /// The path of the control channel on the listener's port.
 pub const PATH: &str = "/bothways/control";
@@ -22,12 +37,35 @@ pub const MOST_BYTES_OF_A_STRANGER: usize = 4096;
 #[serde(tag = "say", rename_all = "kebab-case", deny_unknown_fields)]
 pub enum FromJoiner {
     /// First of all.
-    Hello { version: u32, token: String, run: String, sides: Vec<Role>, checks: Vec<String> },
+    Hello(Hello),
     /// My responders are open: run your own flows, those towards me and those towards others.
-    Test { answers: Vec<Answering>, budget_ms: u64 },
+    Test {
+        answers: Vec<Answering>,
+        certificate: String,
+    },
     /// My probes have ended: what did you see of me?
     WhatDidYouSee,
     Bye,
+}
+
+/// Who joins.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct Hello {
+    pub version: u32,
+    /// The token of the join code, in hexadecimal.
+    pub token: String,
+    /// The id of the joining side's run.
+    pub run: String,
+    pub sides: Vec<Role>,
+    /// The addresses that its probes may come from, besides the one that the channel comes from.
+    pub addresses: Vec<IpAddr>,
+    /// Whether the channel goes through a proxy, so that its source address is not the joining side's.
+    pub through_proxy: bool,
+    /// The checks to run; all where empty.
+    pub checks: Vec<String>,
+    /// The time that one check may take, in milliseconds; the listening side's own where absent.
+    pub timeout_ms: Option<u64>,
 }
 
 /// What the listening side says.
@@ -35,15 +73,7 @@ pub enum FromJoiner {
 #[serde(tag = "say", rename_all = "kebab-case")]
 pub enum FromListener {
     /// The token was right.
-    Welcome {
-        version: u32,
-        sides: Vec<Role>,
-        /// The joining side's address as it is seen here.
-        your_address: String,
-        answers: Vec<Answering>,
-        /// SHA-256 of the certificate that the responders present.
-        certificate: String,
-    },
+    Welcome(Welcome),
     /// The answer to `test`.
     Tested { outcomes: Vec<Outcome> },
     /// The answer to `what-did-you-see`.

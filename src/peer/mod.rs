@@ -1,7 +1,10 @@
 //! The other side: join codes, the control channel, and what each side saw of the other.
 //!
 //! [`join`] is the line that invites; [`message`] is what is said; [`listener`] and [`joiner`] are the two ends of the
-//! channel; [`witness`] watches what arrives before any program does. What it all means is judged in `diagnose::both`.
+//! channel; `witness` watches what arrives before any program does. What it all means is judged in `diagnose::both`.
 
 pub mod join;
+pub mod joiner;
+pub mod listener;
 pub mod message;
+pub mod speech;

@@ -54,3 +54,17 @@ pub fn failure_of_os_code(code: i32) -> Option<Failure> {
 pub fn host_name() -> String {
     nix::unistd::gethostname().ok().and_then(|name| name.into_string().ok()).unwrap_or_else(|| "localhost".to_owned())
 }
+
+/// This machine's addresses that others may reach it by: neither loopback nor link-local.
+#[must_use]
+pub fn own_addresses() -> Vec<IpAddr> {
+    let Ok(interfaces) = nix::ifaddrs::getifaddrs() else { return Vec::new() };
+    let addresses = interfaces.filter_map(|interface| {
+        let storage = interface.address?;
+        let v4 = storage.as_sockaddr_in().map(|address| IpAddr::V4(address.ip()));
+        v4.or_else(|| storage.as_sockaddr_in6().map(|address| IpAddr::V6(address.ip())))
+    });
+    let mut addresses: Vec<IpAddr> = addresses.filter(super::reachable).collect();
+    addresses.dedup();
+    addresses
+}

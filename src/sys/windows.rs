@@ -67,3 +67,12 @@ pub fn failure_of_os_code(code: i32) -> Option<Failure> {
 pub fn host_name() -> String {
     std::env::var("COMPUTERNAME").unwrap_or_else(|_| "localhost".to_owned())
 }
+
+/// This machine's addresses that others may reach it by: neither loopback nor link-local.
+#[must_use]
+pub fn own_addresses() -> Vec<IpAddr> {
+    // The system knows its own name's addresses: no table of adapters is needed.
+    let name = (host_name(), 0u16);
+    let found = std::net::ToSocketAddrs::to_socket_addrs(&(name.0.as_str(), name.1));
+    found.into_iter().flatten().map(|address| address.ip()).filter(super::reachable).collect()
+}

@@ -1,0 +1,63 @@
+//! Binds a profile's roles to the other side of a control channel: its address where the profile names none, and the
+//! certificate of its responders.
+
+use std::net::IpAddr;
+
+use crate::model::flow::Role;
+use crate::model::sighting::{AnsweredBy, Answering};
+use crate::profile::Profile;
+
+/// What is known of the other side.
+pub(super) struct OtherSide<'a> {
+    pub roles: &'a [Role],
+    /// Its address; absent where only a proxy's is known.
+    pub host: Option<String>,
+    pub answers: &'a [Answering],
+    /// SHA-256 of the certificate that its responders present.
+    pub certificate: &'a str,
+}
+
+/// Writes the other side into the profile. A host that the profile's owner named stays.
+pub(super) fn bind(profile: &mut Profile, other: &OtherSide) {
+    for endpoint in &mut profile.endpoints {
+        if !other.roles.iter().any(|role| role.as_str() == endpoint.role) {
+            continue;
+        }
+        if endpoint.host.is_none() {
+            endpoint.host.clone_from(&other.host);
+        }
+        let responds = other.answers.iter().any(|answer| {
+            answer.by == AnsweredBy::Responder
+                && answer.role.as_str() == endpoint.role
+                && endpoint.ports.iter().any(|(_, port)| *port == answer.port)
+                || answer.by == AnsweredBy::Responder && answer.endpoint == endpoint.name
+        });
+        if responds && endpoint.tls.fingerprint.is_none() {
+            endpoint.tls.fingerprint = Some(other.certificate.to_owned());
+        }
+    }
+}
+
+/// Drops the endpoints of the other side's roles that are somebody else, where one of them is the other side itself.
+pub(super) fn keep_only(profile: &mut Profile, roles: &[Role], address: IpAddr) {
+    let is_it = |host: &Option<String>| {
+        host.as_deref().and_then(|host| host.parse::<IpAddr>().ok()).is_some_and(|ip| ip.to_canonical() == address)
+    };
+    for role in roles {
+        let of_role = |name: &str| name == role.as_str();
+        if profile.endpoints.iter().any(|endpoint| of_role(&endpoint.role) && is_it(&endpoint.host)) {
+            profile.endpoints.retain(|endpoint| !of_role(&endpoint.role) || is_it(&endpoint.host));
+        }
+    }
+}
+
+/// The profile with this side's own roles on this machine, so that their responders are planned.
+pub(super) fn answerable(profile: &Profile, sides: &[Role]) -> Profile {
+    let mut profile = profile.clone();
+    for endpoint in &mut profile.endpoints {
+        if endpoint.host.is_none() && sides.iter().any(|side| side.as_str() == endpoint.role) {
+            endpoint.host = Some(std::net::Ipv4Addr::UNSPECIFIED.to_string());
+        }
+    }
+    profile
+}

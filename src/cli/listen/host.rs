@@ -1,0 +1,194 @@
+//! What a listener does for those who join: admits them, runs its own flows towards them, and tells what it saw of them.
+
+use std::net::IpAddr;
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Weak};
+
+use futures_util::future::BoxFuture;
+use tokio::sync::{Notify, Semaphore};
+
+use super::super::bind::{self, OtherSide};
+use super::super::{output, session};
+use crate::model::flow::Role;
+use crate::model::run::{Outcome, Peer, Receipt};
+use crate::model::sighting::{Answering, Sightings};
+use crate::peer::listener::{Host, Joined, Place};
+use crate::peer::message::{VERSION, Welcome};
+use crate::peer::witness::Witness;
+use crate::plan;
+use crate::profile::Profile;
+use crate::responder::{Admission, Shared};
+
+/// Runs for joined sides that go on at once; more wait for their turn.
+const RUNS: usize = 32;
+
+/// A listening side.
+pub(super) struct Listening {
+    pub profile: Profile,
+    pub sides: Vec<Role>,
+    pub answers: Vec<Answering>,
+    pub shared: Arc<Shared>,
+    pub witness: Witness,
+    pub collect: Option<PathBuf>,
+    joined: AtomicUsize,
+    /// The most sides that were joined at once since the last time nobody was.
+    crowd: AtomicUsize,
+    runs: Arc<Semaphore>,
+    pub gone: Notify,
+    me: Weak<Listening>,
+}
+
+impl Listening {
+    pub(super) fn new(
+        profile: Profile,
+        sides: Vec<Role>,
+        answers: Vec<Answering>,
+        shared: Arc<Shared>,
+        collect: Option<PathBuf>,
+    ) -> Arc<Self> {
+        let ports = answers.iter().map(|answer| (answer.transport, answer.port)).collect();
+        Arc::new_cyclic(|me| Self {
+            profile,
+            sides,
+            answers,
+            shared,
+            witness: Witness::start(ports),
+            collect,
+            joined: AtomicUsize::new(0),
+            crowd: AtomicUsize::new(0),
+            runs: Arc::new(Semaphore::new(RUNS)),
+            gone: Notify::new(),
+            me: me.clone(),
+        })
+    }
+
+    /// This side's own flows, with the joined side bound to where it is.
+    async fn flows(&self, joined: &Joined, answers: &[Answering], certificate: &str) -> Vec<Outcome> {
+        let mut profile = self.profile.clone();
+        let roles = &joined.hello.sides;
+        bind::keep_only(&mut profile, roles, joined.address);
+        let host = (!joined.hello.through_proxy).then(|| joined.address.to_string());
+        bind::bind(&mut profile, &OtherSide { roles, host, answers, certificate });
+        if let Some(timeout) = joined.hello.timeout_ms {
+            profile.settings.timeout = profile.settings.timeout.min(crate::model::span::Span::millis(timeout));
+        }
+        let only: Vec<String> = joined
+            .hello
+            .checks
+            .iter()
+            .filter(|id| profile.checks.iter().any(|check| check.id == **id))
+            .cloned()
+            .collect();
+        if only.is_empty() && !joined.hello.checks.is_empty() {
+            return Vec::new();
+        }
+        let Ok(plan) = session::with_surroundings(|around| plan::make(&profile, &self.sides, &only, around)) else {
+            return Vec::new();
+        };
+        match session::outcomes(&profile, &plan).await {
+            Ok(outcomes) => outcomes,
+            Err(error) => {
+                output::say(&format!("This side's own flows were not tested: {error}"));
+                Vec::new()
+            }
+        }
+    }
+
+    /// Receipts of one peer: by its addresses, and by the tokens of its probes where a proxy stood between.
+    fn receipts_of(&self, joined: &Joined) -> Vec<Receipt> {
+        let known: Vec<IpAddr> = addresses(joined);
+        let is_theirs = |receipt: &Receipt| {
+            receipt.source.parse::<std::net::SocketAddr>().is_ok_and(|from| known.contains(&from.ip().to_canonical()))
+        };
+        self.shared.receipts.all().into_iter().filter(is_theirs).collect()
+    }
+}
+
+fn addresses(joined: &Joined) -> Vec<IpAddr> {
+    let mut known = vec![joined.address];
+    known.extend(joined.hello.addresses.iter().map(IpAddr::to_canonical));
+    known
+}
+
+/// A joined side's place.
+struct Seat {
+    _admissions: Vec<Admission>,
+    listening: Arc<Listening>,
+}
+
+impl Place for Seat {}
+
+impl Drop for Seat {
+    fn drop(&mut self) {
+        if self.listening.joined.fetch_sub(1, Ordering::SeqCst) == 1 {
+            self.listening.crowd.store(0, Ordering::SeqCst);
+        }
+    }
+}
+
+impl Host for Listening {
+    fn welcome(&self, address: IpAddr) -> Welcome {
+        Welcome {
+            version: VERSION,
+            sides: self.sides.clone(),
+            your_address: address,
+            answers: self.answers.clone(),
+            certificate: self.shared.certificate.fingerprint.clone(),
+        }
+    }
+
+    fn admit(&self, addresses: &[IpAddr]) -> Box<dyn Place> {
+        let now = self.joined.fetch_add(1, Ordering::SeqCst) + 1;
+        self.crowd.fetch_max(now, Ordering::SeqCst);
+        let admissions = addresses.iter().map(|address| self.shared.peers.admit(*address)).collect();
+        match self.me.upgrade() {
+            Some(listening) => Box::new(Seat { _admissions: admissions, listening }),
+            None => Box::new(Ended),
+        }
+    }
+
+    fn test(&self, joined: &Joined, answers: Vec<Answering>, certificate: String) -> BoxFuture<'static, Vec<Outcome>> {
+        let (me, joined) = (self.me.clone(), joined.clone());
+        Box::pin(async move {
+            let Some(listening) = me.upgrade() else { return Vec::new() };
+            let runs = Arc::clone(&listening.runs);
+            let Ok(_turn) = runs.acquire_owned().await else { return Vec::new() };
+            listening.flows(&joined, &answers, &certificate).await
+        })
+    }
+
+    fn seen_of(&self, joined: &Joined) -> Sightings {
+        let alone = self.crowd.load(Ordering::SeqCst) <= 1;
+        let mut sighted = Vec::new();
+        for address in addresses(joined) {
+            sighted.extend(self.witness.seen_of(address));
+        }
+        Sightings {
+            receipts: self.receipts_of(joined),
+            sighted,
+            means: self.witness.means(),
+            answers: self.answers.clone(),
+            alone,
+            half_open_ended: self.witness.half_open_ended(),
+        }
+    }
+
+    fn left(&self, joined: &Joined, outcomes: Vec<Outcome>, sightings: Option<Sightings>) {
+        output::say(&format!("{} has left.", joined.address));
+        if let Some(folder) = &self.collect {
+            let peer = Peer { side: joined.hello.sides.clone(), address: joined.address.to_string() };
+            let run = session::record(&self.profile, &self.sides, outcomes, Some(peer), sightings);
+            let name = format!("{}-{}.json", self.sides.first().map_or("side", |side| side.as_str()), run.run.id);
+            if let Err(error) = std::fs::write(folder.join(&name), crate::report::json::render(&run)) {
+                output::say(&format!("{name} can't be kept: {error}"));
+            }
+        }
+        self.gone.notify_one();
+    }
+}
+
+/// The place of one who joined while the listener was ending.
+struct Ended;
+
+impl Place for Ended {}

@@ -1,0 +1,190 @@
+//! `bothways listen`: responders for this side's roles, and a control channel for the other side to join.
+
+mod host;
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::path::Path;
+use std::process::ExitCode;
+use std::sync::{Arc, OnceLock};
+use std::time::{Duration, Instant, SystemTime};
+
+use hyper_util::rt::TokioIo;
+
+use super::answers::Answers;
+use super::args::ListenArgs;
+use super::{CliError, bind, exit, output, session};
+use crate::model::flow::Role;
+use crate::model::sighting::AnsweredBy;
+use crate::peer::join::JoinCode;
+use crate::peer::listener::{self, Invitation};
+use crate::plan::{self, PlannedAnswer};
+use crate::profile::Profile;
+use crate::profile::catalog::Catalog;
+use crate::profile::load;
+use crate::responder::{self, Certificate, ControlHook, Open, Peers, Service, Shared};
+use crate::sys;
+use host::Listening;
+
+/// Where the control channel is, unless it shares the HTTPS responder's port: where proxies let a CONNECT through, else here.
+const CONTROL_PORTS: [u16; 2] = [443, 7443];
+
+pub(super) fn run(args: &ListenArgs) -> Result<ExitCode, CliError> {
+    let catalog = Catalog::with_folder(args.checks_folder.clone());
+    let profile = load::load(&args.profile, &args.set, &catalog).map_err(CliError::problems)?;
+    let sides: Vec<Role> = args.side.iter().map(Role::new).collect();
+    if let Some(folder) = &args.collect {
+        std::fs::create_dir_all(folder)
+            .map_err(|source| CliError::Write { to: folder.display().to_string(), source })?;
+    }
+    let runtime = session::runtime()?;
+    let ended = runtime.block_on(listen(profile, sides, args));
+    runtime.shutdown_background();
+    ended.map(|()| ExitCode::from(exit::WORKS))
+}
+
+async fn listen(profile: Profile, sides: Vec<Role>, args: &ListenArgs) -> Result<(), CliError> {
+    let hosts = hosts(&profile, &sides, args);
+    let certificate = Certificate::for_names(&hosts)
+        .map_err(|error| CliError::tool(format!("no certificate could be made: {error}")))?;
+    let fingerprint = certificate.fingerprint.clone();
+    let shared = Arc::new(Shared::new(Peers::nobody(), certificate));
+    let plan =
+        session::with_surroundings(|around| plan::make(&bind::answerable(&profile, &sides), &sides, &[], around))
+            .map_err(|why| CliError::usage(why.to_string()))?;
+    let desk: Arc<OnceLock<Desk>> = Arc::default();
+    let hook = hook(&desk);
+    let planned = with_hook(plan.answers, args.control_port, &hook);
+    let answers = Answers::open(&planned, &shared).await;
+    let shares = shared_port(&planned, &answers);
+    let (port, _control) = control(shares, args.control_port, &shared, &hook).await?;
+    output::say("Listening:");
+    output::say(&answers.describe());
+    output::say(&format!("  control channel      TCP {port}"));
+    let token = *uuid::Uuid::new_v4().as_bytes();
+    let invitation = Invitation { token, until: Instant::now() + args.expires.0 };
+    let Answers { open: _open, list } = answers;
+    let listening = Listening::new(profile, sides, list, shared, args.collect.clone());
+    let _ = desk.set(Desk { listening: Arc::clone(&listening), invitation });
+    invite(&code(hosts, port, &fingerprint, token, args.expires.0)?, args.join_file.as_deref())?;
+    tokio::select! {
+        () = listening.gone.notified(), if args.once => {}
+        _ = tokio::signal::ctrl_c() => output::say("Stopped."),
+    }
+    Ok(())
+}
+
+/// What the control channel's callers are brought to.
+struct Desk {
+    listening: Arc<Listening>,
+    invitation: Invitation,
+}
+
+fn hook(desk: &Arc<OnceLock<Desk>>) -> ControlHook {
+    let desk = Arc::clone(desk);
+    ControlHook::new(move |upgraded, from, _| {
+        let desk = Arc::clone(&desk);
+        Box::pin(async move {
+            if let Some(desk) = desk.get() {
+                let host: Arc<dyn listener::Host> = Arc::clone(&desk.listening) as _;
+                listener::serve(TokioIo::new(upgraded), from, &desk.invitation, host).await;
+            }
+        })
+    })
+}
+
+/// Without a port of its own the control channel shares that of an HTTPS responder.
+fn with_hook(mut planned: Vec<PlannedAnswer>, own_port: Option<u16>, hook: &ControlHook) -> Vec<PlannedAnswer> {
+    for answer in &mut planned {
+        if let Service::Http(http) = &mut answer.service
+            && http.https
+            && own_port.is_none()
+        {
+            http.control = Some(hook.clone());
+        }
+    }
+    planned
+}
+
+/// The port of the control channel, and its listeners where it has a port of its own.
+async fn control(
+    shares: Option<u16>,
+    own_port: Option<u16>,
+    shared: &Arc<Shared>,
+    hook: &ControlHook,
+) -> Result<(u16, Vec<Open>), CliError> {
+    if let Some(port) = shares {
+        return Ok((port, Vec::new()));
+    }
+    let wanted = own_port.map_or(CONTROL_PORTS.to_vec(), |port| vec![port]);
+    let mut tried = Vec::new();
+    for port in wanted {
+        match open_everywhere(port, shared, hook).await {
+            Ok(open) => return Ok((port, open)),
+            Err(error) => tried.push(format!("TCP {port}: {error}")),
+        }
+    }
+    let tried = tried.join("; ");
+    Err(CliError::usage(format!("no port for the control channel ({tried}); name a free one with --control-port")))
+}
+
+async fn open_everywhere(port: u16, shared: &Arc<Shared>, hook: &ControlHook) -> std::io::Result<Vec<Open>> {
+    let address = |ip: IpAddr| SocketAddr::new(ip, port);
+    let open = |ip: IpAddr| responder::open_control(address(ip), Arc::clone(shared), hook.clone());
+    let mut list = vec![open(Ipv4Addr::UNSPECIFIED.into()).await?];
+    // A machine without IPv6 is joined over IPv4 alone.
+    list.extend(open(Ipv6Addr::UNSPECIFIED.into()).await.ok());
+    Ok(list)
+}
+
+/// The port that the control channel shares with an HTTPS responder, where one is open.
+fn shared_port(planned: &[PlannedAnswer], answers: &Answers) -> Option<u16> {
+    let carries = |answer: &&PlannedAnswer| matches!(&answer.service, Service::Http(http) if http.control.is_some());
+    let open = |port: u16| answers.list.iter().any(|line| line.port == port && line.by == AnsweredBy::Responder);
+    planned.iter().filter(carries).map(|answer| answer.port).find(|port| open(*port))
+}
+
+/// Where this listener may be reached: what the operator names, what the profile names, then this machine's own addresses.
+fn hosts(profile: &Profile, sides: &[Role], args: &ListenArgs) -> Vec<String> {
+    let own = profile.endpoints.iter().filter(|endpoint| sides.iter().any(|side| side.as_str() == endpoint.role));
+    let named = args.advertise.iter().cloned().chain(own.filter_map(|endpoint| endpoint.host.clone()));
+    let mut hosts: Vec<String> = Vec::new();
+    for host in named.chain(sys::own_addresses().iter().map(ToString::to_string)) {
+        if !hosts.contains(&host) {
+            hosts.push(host);
+        }
+    }
+    if hosts.is_empty() {
+        hosts.push(Ipv4Addr::LOCALHOST.to_string());
+    }
+    hosts
+}
+
+fn code(
+    hosts: Vec<String>,
+    port: u16,
+    fingerprint: &str,
+    token: [u8; 16],
+    valid: Duration,
+) -> Result<JoinCode, CliError> {
+    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).map_or(0, |since| since.as_secs());
+    let digest = (0..32).map(|n| fingerprint.get(2 * n..2 * n + 2).and_then(|pair| u8::from_str_radix(pair, 16).ok()));
+    let digest: Option<Vec<u8>> = digest.collect();
+    let fingerprint = digest.and_then(|digest| digest.try_into().ok());
+    let Some(fingerprint) = fingerprint else {
+        return Err(CliError::tool("the certificate's fingerprint is not one".to_owned()));
+    };
+    Ok(JoinCode { hosts, port, fingerprint, token, expires: now + valid.as_secs() })
+}
+
+/// Hands the join code over: a file for pipelines, a line to paste for people.
+fn invite(code: &JoinCode, file: Option<&Path>) -> Result<(), CliError> {
+    if let Some(path) = file {
+        // Written beside and moved there, so that whoever waits for the file finds it whole.
+        let beside = path.with_extension("part");
+        let failed = |source| CliError::Write { to: path.display().to_string(), source };
+        std::fs::write(&beside, format!("{code}\n")).map_err(failed)?;
+        std::fs::rename(&beside, path).map_err(failed)?;
+    }
+    output::say("The other side joins with:");
+    output::to_stdout(format!("{code}\n").as_bytes())
+}

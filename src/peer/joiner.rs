@@ -1,0 +1,196 @@
+//! The joining end of the control channel: finds the listener of a join code, directly or through a proxy, and asks it.
+
+use std::net::{IpAddr, SocketAddr};
+use std::time::{Duration, Instant, SystemTime};
+
+use tokio::time::timeout;
+use tokio_tungstenite::client_async_with_config;
+use tokio_tungstenite::tungstenite::client::IntoClientRequest;
+use tokio_tungstenite::tungstenite::handshake::client::Request;
+
+use super::join::JoinCode;
+use super::listener::hex;
+use super::message::{FromJoiner, FromListener, Hello, PATH, Welcome};
+use super::speech::{Broken, Speech, bounds};
+use crate::model::ask::{Ask, Proxy, Route, TlsExpectation, host_port};
+use crate::model::evidence::{Evidence, Failure};
+use crate::model::probe::{Probe, Websocket};
+use crate::model::run::Outcome;
+use crate::model::sighting::{Answering, Sightings};
+use crate::model::token::Token;
+use crate::net::channel::{self, Security, Tunnel};
+use crate::net::trace::Trace;
+use crate::net::{Net, Stream};
+
+/// How long one way to the listener may take.
+const ATTEMPT: Duration = Duration::from_secs(5);
+
+/// A channel to a listener that has let us in.
+pub struct Channel {
+    speech: Speech<Stream>,
+    pub welcome: Welcome,
+    /// Where the listener was found.
+    pub listener: SocketAddr,
+    /// The host of the join code that was used.
+    pub host: String,
+    /// The addresses that the join code names: the listener's probes may come from any of them.
+    pub listener_addresses: Vec<IpAddr>,
+    pub through_proxy: bool,
+}
+
+/// Why a listener could not be joined.
+#[derive(Debug, thiserror::Error)]
+pub enum CantJoin {
+    #[error("the join code has expired; let the other side start `bothways listen` again")]
+    Expired,
+    #[error("the listener was not reached: {0}")]
+    Unreached(String),
+    #[error("the listener refused: {0}")]
+    Refused(String),
+    #[error(transparent)]
+    Broken(#[from] Broken),
+}
+
+/// How the listener may be looked for.
+pub struct Search<'a> {
+    pub code: &'a JoinCode,
+    /// Tried where the direct way does not work.
+    pub proxy: Option<Proxy>,
+    pub source: Option<IpAddr>,
+    pub net: &'a Net,
+}
+
+impl Search<'_> {
+    /// Finds the listener and joins it. `hello` is filled in with the token and the way.
+    ///
+    /// # Errors
+    /// [`CantJoin`], with every way that was tried.
+    pub async fn join(&self, mut hello: Hello) -> Result<Channel, CantJoin> {
+        let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).map_or(0, |since| since.as_secs());
+        // A clock that is a little ahead must not shut anybody out: the listener decides by its own.
+        if now > self.code.expires.saturating_add(86_400) {
+            return Err(CantJoin::Expired);
+        }
+        hello.token = hex(&self.code.token);
+        let (mut speech, listener, host, through_proxy) = self.reach().await?;
+        hello.through_proxy = through_proxy;
+        speech.say(&FromJoiner::Hello(hello)).await?;
+        match timeout(ATTEMPT, speech.hear()).await {
+            Ok(Ok(FromListener::Welcome(welcome))) => {
+                let listener_addresses = self.code.hosts.iter().filter_map(|host| host.parse().ok()).collect();
+                Ok(Channel { speech, welcome, listener, host, listener_addresses, through_proxy })
+            }
+            Ok(Ok(FromListener::Refused { why })) => Err(CantJoin::Refused(why)),
+            Ok(Ok(_)) => Err(CantJoin::Refused("it answered out of turn".to_owned())),
+            Ok(Err(broken)) => Err(broken.into()),
+            Err(_) => Err(CantJoin::Unreached("it accepted the channel and then said nothing".to_owned())),
+        }
+    }
+
+    async fn reach(&self) -> Result<(Speech<Stream>, SocketAddr, String, bool), CantJoin> {
+        let mut tried = Vec::new();
+        let direct = self.code.hosts.iter().map(|host| (host, Route::Direct));
+        let proxied = self
+            .proxy
+            .iter()
+            .flat_map(|proxy| self.code.hosts.iter().map(move |host| (host, Route::Proxy(proxy.clone()))));
+        for (host, route) in direct.chain(proxied) {
+            let through_proxy = route != Route::Direct;
+            let way = if through_proxy { " through the proxy" } else { "" };
+            match self.open(host, route).await {
+                Ok((speech, address)) => return Ok((speech, address, host.clone(), through_proxy)),
+                Err(why) => tried.push(format!("{}{way}: {why}", host_port(host, self.code.port))),
+            }
+        }
+        Err(CantJoin::Unreached(tried.join("; ")))
+    }
+
+    /// One way: connect, TLS with the pinned certificate, and the upgrade.
+    async fn open(&self, host: &str, route: Route) -> Result<(Speech<Stream>, SocketAddr), String> {
+        let ask = self.ask(host, route);
+        let trace = Trace::new(Instant::now());
+        let opened = timeout(ATTEMPT, self.dial(&ask, &trace)).await;
+        let evidence = trace.finish(Failure::TimedOut);
+        match opened {
+            Ok(Some(found)) => Ok(found),
+            _ => Err(reason(&evidence)),
+        }
+    }
+
+    async fn dial(&self, ask: &Ask, trace: &Trace) -> Option<(Speech<Stream>, SocketAddr)> {
+        let (hop, port) = ask.first_hop();
+        for ip in self.net.resolver.resolve(hop, trace).await.ok()? {
+            let address = SocketAddr::new(ip, port);
+            let Ok(stream) = channel::open(ask, address, Security::Tls, Tunnel::Always, self.net, trace).await else {
+                continue;
+            };
+            let request = request(ask)?;
+            let (socket, _) = client_async_with_config(request, stream, Some(bounds())).await.ok()?;
+            return Some((Speech::of(socket), address));
+        }
+        None
+    }
+
+    fn ask(&self, host: &str, route: Route) -> Ask {
+        let fingerprint = Some(hex(&self.code.fingerprint));
+        Ask {
+            probe: Probe::Websocket(Websocket {
+                https: Some(true),
+                path: Some(PATH.to_owned()),
+                ..Websocket::default()
+            }),
+            host: host.to_owned(),
+            port: self.code.port,
+            route,
+            tls: TlsExpectation { fingerprint, ..TlsExpectation::default() },
+            token: Token::random(),
+            source: self.source,
+        }
+    }
+}
+
+fn request(ask: &Ask) -> Option<Request> {
+    format!("wss://{}{PATH}", ask.target()).into_client_request().ok()
+}
+
+/// The last thing that went wrong, in words.
+fn reason(evidence: &Evidence) -> String {
+    match evidence.stopped_at().and_then(|step| Some((step.kind, step.error?))) {
+        Some((kind, failure)) => format!("{kind:?} {failure:?}").to_lowercase(),
+        None => "what answered there is not the listener".to_owned(),
+    }
+}
+
+impl Channel {
+    /// Asks the other side to run its own flows, and waits for what they gave.
+    ///
+    /// # Errors
+    /// The channel broke.
+    pub async fn test(&mut self, answers: Vec<Answering>, certificate: String) -> Result<Vec<Outcome>, CantJoin> {
+        self.speech.say(&FromJoiner::Test { answers, certificate }).await?;
+        match self.speech.hear().await? {
+            FromListener::Tested { outcomes } => Ok(outcomes),
+            FromListener::Refused { why } => Err(CantJoin::Refused(why)),
+            _ => Err(CantJoin::Refused("it answered out of turn".to_owned())),
+        }
+    }
+
+    /// Asks what the other side saw of this one.
+    ///
+    /// # Errors
+    /// The channel broke.
+    pub async fn what_did_you_see(&mut self) -> Result<Sightings, CantJoin> {
+        self.speech.say(&FromJoiner::WhatDidYouSee).await?;
+        match self.speech.hear().await? {
+            FromListener::Saw(sightings) => Ok(sightings),
+            FromListener::Refused { why } => Err(CantJoin::Refused(why)),
+            _ => Err(CantJoin::Refused("it answered out of turn".to_owned())),
+        }
+    }
+
+    /// Leaves.
+    pub async fn bye(mut self) {
+        let _ = self.speech.say(&FromJoiner::Bye).await;
+        self.speech.close().await;
+    }
+}
