@@ -2,6 +2,7 @@
 
 mod support;
 
+mod both_sides;
 mod cli;
 mod house_rules;
 mod http;

@@ -79,6 +79,11 @@ impl Network {
         network
     }
 
+    /// The name of a machine's namespace.
+    pub fn namespace(&self, node: Node) -> String {
+        self.node(node)
+    }
+
     fn node(&self, node: Node) -> String {
         let letter = match node {
             Node::Client => 'c',
