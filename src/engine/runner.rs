@@ -164,7 +164,8 @@ fn found(outcome: &Outcome) -> Found {
 }
 
 fn outcome(planned: &PlannedProbe, judgement: Judgement, attempt: Attempt, attempts: u32) -> Outcome {
-    let rejected_by = attempt.evidence.stopped_at().and_then(|step| step.icmp);
+    // Of any address: one of several may be rejected while another works.
+    let rejected_by = attempt.evidence.steps.iter().rev().find_map(|step| step.icmp);
     Outcome {
         tested_from: Some(planned.tested_from.clone()),
         target: Some(planned.ask.target()),
