@@ -3,6 +3,7 @@
 mod support;
 
 mod cli;
+mod engine;
 mod house_rules;
 mod http;
 mod profiles;

@@ -115,7 +115,7 @@ impl Job {
         let found = finding.wait_for(Option::is_some).await.map(|found| (*found).clone());
         match found.ok().flatten() {
             Some(Found::Port(port)) => {
-                self.planned.ask.port = port;
+                self.planned.take_port(port);
                 Ok(())
             }
             Some(Found::Nothing(why)) => Err(Judgement::skip(
