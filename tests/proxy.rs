@@ -1,7 +1,7 @@
 //! HTTP proxies: our probe through squid in all its moods, and through hostile ones.
 
 mod against_hostile;
-mod squid;
+pub mod squid;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};

@@ -85,7 +85,7 @@ impl Conversation {
         let mode = self.service.encryption;
         match first[0] {
             TLS_FIRST if mode != Mode::NotSupported => {
-                let mut stream = self.soon(self.acceptor(&[ALPN]).accept(stream)).await?;
+                let mut stream = self.soon(self.shared.certificate.acceptor(&[ALPN]).accept(stream)).await?;
                 self.prelogin(&mut stream, true).await?;
                 self.login(&mut stream).await
             }
@@ -107,7 +107,7 @@ impl Conversation {
             (_, Encryption::NotSupported) => return self.login(&mut stream).await,
             _ => {}
         }
-        let mut tls = self.soon(self.acceptor(&[]).accept(Wrapped::new(stream))).await?;
+        let mut tls = self.soon(self.acceptor_in_packets()?.accept(Wrapped::new(stream))).await?;
         tls.get_mut().0.unwrap_from_here();
         if server != Encryption::Off {
             return self.login(&mut tls).await;
@@ -125,7 +125,7 @@ impl Conversation {
         let client = question.encryption().unwrap_or(Encryption::NotSupported);
         let server = if strict { Encryption::Required } else { self.says(client) };
         let matches = question.instance().is_none_or(|name| name.eq_ignore_ascii_case(&self.service.instance));
-        let mut answer = Prelogin::answer(self.service.version, server, matches);
+        let mut answer = question.answer(self.service.version, server, matches);
         let token = question.token();
         if let (Some(_), Some(trace)) = (&token, question.value(option::TRACEID)) {
             answer = answer.with(option::TRACEID, trace);
@@ -182,11 +182,16 @@ impl Conversation {
         .await
     }
 
-    /// What accepts TLS. Session tickets would arrive in packets when the client has stopped reading packets.
-    fn acceptor(&self, alpn: &[&[u8]]) -> TlsAcceptor {
-        let mut config = ServerConfig::clone(self.shared.certificate.acceptor(alpn).config());
-        config.send_tls13_tickets = 0;
-        TlsAcceptor::from(Arc::new(config))
+    /// TLS for inside of packets: 1.2 and no newer, as TDS 7 has it. With 1.3 the client speaks last in a handshake, and
+    /// clients leave those bytes lying until the login, which is no longer in such a packet.
+    fn acceptor_in_packets(&self) -> io::Result<TlsAcceptor> {
+        let given = self.shared.certificate.acceptor(&[]);
+        let config = ServerConfig::builder_with_provider(Arc::clone(given.config().crypto_provider()))
+            .with_protocol_versions(&[&rustls::version::TLS12])
+            .map_err(io::Error::other)?
+            .with_no_client_auth()
+            .with_cert_resolver(Arc::clone(&given.config().cert_resolver));
+        Ok(TlsAcceptor::from(Arc::new(config)))
     }
 
     /// Waits for one operation, as long as a connection may idle.

@@ -33,7 +33,7 @@ fn answered(case: &Case, settings: &SqlBrowser) -> Judgement {
         return if list.is_empty() {
             let sentence = format!("SQL Browser on {target} answers{elsewhere}, but lists no instance.");
             Judgement::warn(Code::SqlInstanceUnknown, Proven, sentence)
-                .remedy(Who::Product, "Start the SQL Server instance, and see that it is not hidden (SQL Server Configuration Manager, Hide Instance).")
+                .remedy(Who::Product, "Start the SQL Server instance, and see that it is not hidden (Hide Instance).")
         } else {
             Judgement::pass(format!("SQL Browser on {target} answers{elsewhere} and lists {names}."))
         };
@@ -45,7 +45,8 @@ fn answered(case: &Case, settings: &SqlBrowser) -> Judgement {
         )),
         (Some(_), None) => {
             let sentence = format!(
-                "SQL Browser on {target} knows the instance {asked}, but names no TCP port for it: TCP/IP is turned off for the instance."
+                "SQL Browser on {target} knows the instance {asked}, but names no TCP port for it: TCP/IP is turned \
+                 off for the instance."
             );
             Judgement::fail(Code::SqlInstanceUnknown, Proven, sentence).remedy(
                 Who::Product,
@@ -57,7 +58,8 @@ fn answered(case: &Case, settings: &SqlBrowser) -> Judgement {
             let sentence =
                 format!("SQL Browser on {target} answers, but knows no instance {asked}; it lists: {exist}.");
             let text = format!(
-                "Correct `instance` of the endpoint `{}`; if the name is right, start that instance and see that it is not hidden.",
+                "Correct `instance` of the endpoint `{}`; if the name is right, start that instance and see that it \
+                 is not hidden.",
                 case.flow.endpoint
             );
             Judgement::fail(Code::SqlInstanceUnknown, Proven, sentence).remedy(Who::Profile, text)
@@ -88,13 +90,14 @@ fn described(instance: &Value) -> String {
 fn silent(case: &Case, settings: &SqlBrowser) -> Judgement {
     let about = settings.instance.as_deref().map_or(String::new(), |name| format!(" about {name} or any instance"));
     let sentence = format!(
-        "No answer from {}{about}. UDP silence proves nothing by itself: the network may drop it, SQL Browser may be stopped, or it may \
-         hide its instances. `sqlcmd -L` on the SQL host itself, or `bothways listen` there, would decide it.",
+        "No answer from {}{about}. UDP silence proves nothing by itself: the network may drop it, SQL Browser may \
+         be stopped, or it may hide its instances. `sqlcmd -L` on the SQL host itself, or `bothways listen` there, \
+         would decide it.",
         case.target()
     );
     let text = format!(
-        "{} First see on {} that the service SQL Server Browser runs. With a fixed `port` in the profile and in the product, SQL Browser is \
-         not needed.",
+        "{} First see on {} that the service SQL Server Browser runs. With a fixed `port` in the profile and in the \
+         product, SQL Browser is not needed.",
         case.rule(),
         case.ask.host
     );

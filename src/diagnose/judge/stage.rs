@@ -21,7 +21,9 @@ pub fn judge(case: &Case) -> Judgement {
         (_, Failure::Internal) => unforeseen(case),
         (StepKind::Resolve, _) => name::judge(case, failure),
         (StepKind::Connect, _) if case.ask.probe.protocol() == Protocol::Smb => smb::unconnected(case, failure),
-        (StepKind::Connect, _) => reach::judge(case, failure),
+        (StepKind::Connect, _) => {
+            sql::instance_port_blocked(case, failure).unwrap_or_else(|| reach::judge(case, failure))
+        }
         (StepKind::Proxy, _) => proxy::judge(case, failure),
         (StepKind::Tls, _) if sql::judges_tls(case) => sql::judge(case),
         (StepKind::Tls, _) | (_, Failure::TlsClientCertificate | Failure::TlsAlert) => tls::judge(case, failure),

@@ -84,11 +84,15 @@ fn unanswered(case: &Case, stage: StepKind, failure: Failure) -> Judgement {
 }
 
 fn wrong_service(case: &Case) -> Judgement {
+    let said = case.evidence.text(Fact::Banner).map_or_else(String::new, |text| format!(" (it began with `{text}`)"));
     let hint = if https(case) { "" } else { " (If it is an HTTPS port, the endpoint needs `https: true`.)" };
     Judgement::fail(
         Code::WrongService,
         Confidence::Proven,
-        format!("{} accepted the connection but did not speak HTTP: something else listens there.", case.target()),
+        format!(
+            "{} accepted the connection but did not speak HTTP{said}: something else listens there.",
+            case.target()
+        ),
     )
     .remedy(Who::TargetHost, format!("See which program listens on port {} of {}.{hint}", case.ask.port, case.ask.host))
 }

@@ -139,7 +139,6 @@ mod not_built {
     use crate::probe::sql::{Agreed, Asking};
 
     /// This build has no driver.
-    #[expect(clippy::unused_async, reason = "the other build's is")]
     pub(in crate::probe::sql) async fn run(
         asking: &Asking<'_>,
         _: Agreed,

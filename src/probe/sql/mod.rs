@@ -19,7 +19,7 @@ use crate::net::tds::{Wrapped, read_message};
 use crate::net::trace::{OpenStep, Trace};
 use crate::net::{Net, Stopped, Stream, failure, tcp, tls};
 use crate::wire::tds::prelogin::{Encryption, Prelogin, Version};
-use crate::wire::tds::{ALPN, Kind, packets};
+use crate::wire::tds::{ALPN, Kind, TLS_ALERT, packets};
 
 /// How long a PRELOGIN in the clear may stay unanswered before TLS is tried first beside it, and how long that may take
 /// once the clear one has failed. Part of the protocol's own negotiation: the clear question stays open meanwhile.
@@ -106,9 +106,10 @@ impl Unheard {
         step.fail_io(&self.error)
     }
 
-    /// Whether a server that wants TLS first may have ended it so.
+    /// Whether a server that wants TLS first may have ended it so: without a word, or with a TLS alert.
     fn may_be_strict(&self) -> bool {
-        self.seen.is_empty() && matches!(failure::of_io(&self.error).0, Failure::Closed | Failure::Reset)
+        let ended = matches!(failure::of_io(&self.error).0, Failure::Closed | Failure::Reset);
+        (self.seen.is_empty() && ended) || self.seen.first() == Some(&TLS_ALERT)
     }
 }
 
@@ -126,7 +127,7 @@ impl Asking<'_> {
         let mut stream = tcp::connect(self.address, self.ask.source, trace).await?;
         self.send(&mut stream, trace).await?;
         let step = trace.begin(StepKind::Reply, Some(self.address.to_string()));
-        let answer = match self.hear_or_strict(&mut stream, trace).await {
+        let answer = match self.hear_or_strict(&mut stream, &step, trace).await {
             Heard::Clear(answer) => answer,
             Heard::Strict(met, aside) => {
                 step.pass_with("not answered in the clear; asked again with TLS first");
@@ -145,7 +146,7 @@ impl Asking<'_> {
 
     /// Waits for the answer in the clear; where it stays away, or the connection ends instead, TLS is tried first on
     /// another connection.
-    async fn hear_or_strict(&self, stream: &mut tcp::Connection, trace: &Trace) -> Heard {
+    async fn hear_or_strict(&self, stream: &mut tcp::Connection, step: &OpenStep, trace: &Trace) -> Heard {
         let mut hearing = std::pin::pin!(hear(stream));
         let late = async {
             tokio::time::sleep(PATIENCE).await;
@@ -165,6 +166,7 @@ impl Asking<'_> {
         if !unheard.may_be_strict() {
             return Heard::Nothing(unheard);
         }
+        step.if_cut(failure::of_io(&unheard.error).0);
         match tokio::time::timeout(PATIENCE, self.strict_aside(trace)).await {
             Ok(Some((met, aside))) => Heard::Strict(met, aside),
             _ => Heard::Nothing(unheard),

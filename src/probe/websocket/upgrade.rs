@@ -1,22 +1,15 @@
 //! The WebSocket handshake (RFC 6455 4), with everything in a wrong answer kept as evidence.
 //!
-//! `hyper` reads it: the status, the headers and the beginning of the page stay known whatever the answer is, HTTP/1.0 and
-//! lists in `Connection` included.
+//! It is read as HTTP: the status, the headers and the beginning of the page stay known whatever the answer is, HTTP/1.0
+//! and lists in `Connection` included.
 
-use std::future::Future;
-use std::io;
-use std::pin::{Pin, pin};
-use std::time::{Duration, Instant};
+use std::pin::pin;
+use std::time::Duration;
 
-use bytes::Bytes;
-use futures_util::future::{BoxFuture, Fuse, FutureExt, poll_immediate};
-use http_body_util::{BodyExt, Empty};
+use http_body_util::BodyExt;
 use hyper::body::Incoming;
-use hyper::client::conn::http1;
 use hyper::header::{self, HeaderMap, HeaderName};
-use hyper::upgrade::Upgraded;
 use hyper::{Method, Request, Response, StatusCode, Uri};
-use hyper_util::rt::TokioIo;
 use tokio::time::timeout;
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::handshake::client::generate_key;
@@ -25,12 +18,13 @@ use tokio_tungstenite::tungstenite::protocol::{Role, WebSocketConfig};
 
 use super::whole_millis;
 use crate::model::ask::{Ask, host_port};
-use crate::model::evidence::{Failure, Millis, StepKind};
+use crate::model::evidence::{Failure, StepKind};
 use crate::model::fact::Fact;
 use crate::model::probe::Websocket;
 use crate::model::token::Token;
-use crate::net::trace::{OpenStep, Trace};
-use crate::net::{Stopped, Stream};
+use crate::net::http::{Conversation, Outgoing};
+use crate::net::trace::Trace;
+use crate::net::{Stopped, Stream, proxy};
 
 /// Bytes of one message or frame that are taken at most; a service may well have much to say to a new client.
 const MOST: usize = 1 << 20;
@@ -45,7 +39,7 @@ pub(super) enum FarSide {
     Service,
 }
 
-pub(super) type Socket = WebSocketStream<TokioIo<Upgraded>>;
+pub(super) type Socket = WebSocketStream<Stream>;
 
 /// Sends the upgrade and takes nothing less than a 101 with the right key (RFC 6455 4.1, 4.2.2).
 pub(super) async fn open(
@@ -55,66 +49,52 @@ pub(super) async fn open(
     peer: &str,
     trace: &Trace,
 ) -> Result<(Socket, FarSide), Stopped> {
+    let mut line = Conversation::open(stream, trace).await?;
+    line.publish(trace);
     let sending = trace.begin(StepKind::Request, Some(peer.to_owned()));
     let key = generate_key();
     let Some(request) = request(settings, ask, &key) else {
         return Err(sending.fail_with(Failure::Internal, "the path or subprotocol can't be sent in an HTTP request"));
     };
-    let (mut sender, connection) =
-        match http1::Builder::new().title_case_headers(true).handshake(TokioIo::new(stream)).await {
-            Ok(pair) => pair,
-            Err(error) => return Err(end(sending, &error)),
-        };
-    // Both are boxed: as they are, the compiler can't see that what awaits them may move between threads.
-    let connection: BoxFuture<'static, hyper::Result<()>> = Box::pin(connection.with_upgrades());
-    let mut connection = pin!(connection.fuse());
-    let begun = Instant::now();
-    let answer: BoxFuture<'_, hyper::Result<Response<Incoming>>> = Box::pin(sender.send_request(request));
-    let mut answer = pin!(answer.fuse());
-    // One turn of the connection writes the request; a connection that is over by then never took it.
-    if poll_immediate(&mut connection).await.is_some()
-        && let Some(Err(error)) = poll_immediate(&mut answer).await
-    {
-        return Err(end(sending, &error));
-    }
-    sending.pass();
-    let reply = trace.begin(StepKind::Reply, Some(peer.to_owned()));
-    let response = match drive(connection.as_mut(), answer).await {
-        Ok(response) => response,
-        Err(error) => return Err(end(reply, &error)),
+    let mut answer = pin!(line.ask(request));
+    let early = tokio::select! {
+        biased;
+        () = line.sent() => None,
+        answer = &mut answer => Some(answer),
     };
-    trace.fact(Fact::FirstByteMs, Millis::from_duration(begun.elapsed()).as_f64());
+    if let Some(Err(broken)) = early {
+        return Err(broken.end(sending));
+    }
+    sending.pass_with("upgrade sent");
+    let reply = trace.begin(StepKind::Reply, Some(peer.to_owned()));
+    let response = match early {
+        Some(answer) => answer,
+        None => answer.await,
+    };
+    let response = match response {
+        Ok(response) => response,
+        Err(broken) => return Err(broken.end(reply)),
+    };
     let far_side = record_head(&response, ask, trace);
     if response.status() != StatusCode::SWITCHING_PROTOCOLS {
         let stopped = reply.fail_with(Failure::Unexpected, format!("status {}", response.status().as_u16()));
-        record_page(connection, response, trace).await;
+        record_page(response, trace).await;
         return Err(stopped);
     }
     if let Err(note) = accepted(&response, &key, settings, trace) {
         return Err(reply.fail_with(Failure::Unexpected, note));
     }
-    let upgraded = match drive(connection, hyper::upgrade::on(response)).await {
-        Ok(upgraded) => upgraded,
-        Err(error) => return Err(end(reply, &error)),
+    let stream = match line.switch(response).await {
+        Ok(stream) => stream,
+        Err(broken) => return Err(broken.end(reply)),
     };
     reply.pass_with("101, right key");
     let config = WebSocketConfig::default().max_message_size(Some(MOST)).max_frame_size(Some(MOST));
-    Ok((WebSocketStream::from_raw_socket(TokioIo::new(upgraded), Role::Client, Some(config)).await, far_side))
-}
-
-/// Lets the connection work while something of it is awaited. Its own errors arrive there.
-async fn drive<C: Future, W: Future>(connection: Pin<&mut Fuse<C>>, work: W) -> W::Output {
-    let mut work = pin!(work);
-    tokio::select! {
-        biased;
-        output = &mut work => return output,
-        _ = connection => {}
-    }
-    work.await
+    Ok((WebSocketStream::from_raw_socket(stream, Role::Client, Some(config)).await, far_side))
 }
 
 /// The upgrade request; none where a setting can't be written into one.
-fn request(settings: &Websocket, ask: &Ask, key: &str) -> Option<Request<Empty<Bytes>>> {
+fn request(settings: &Websocket, ask: &Ask, key: &str) -> Option<Request<Outgoing>> {
     let path = settings.path.as_deref().unwrap_or("/");
     let uri: Uri = if path.starts_with('/') { path.parse().ok()? } else { format!("/{path}").parse().ok()? };
     let default_port = if settings.https.unwrap_or(false) { 443 } else { 80 };
@@ -139,17 +119,16 @@ fn request(settings: &Websocket, ask: &Ask, key: &str) -> Option<Request<Empty<B
     if let Some(hold) = settings.hold {
         request = request.header(Websocket::HOLD_HEADER, whole_millis(hold.0));
     }
-    request.body(Empty::new()).ok()
+    request.body(Outgoing::nothing()).ok()
 }
 
 /// Publishes what the head of an answer says, and tells whose it is.
 fn record_head(response: &Response<Incoming>, ask: &Ask, trace: &Trace) -> FarSide {
     let headers = response.headers();
     trace.fact(Fact::Status, response.status().as_u16());
-    for (fact, name) in [(Fact::Server, header::SERVER), (Fact::Via, header::VIA), (Fact::Location, header::LOCATION)] {
-        if let Some(value) = headers.get(&name) {
-            trace.fact(fact, printable(value.as_bytes()));
-        }
+    proxy::seen(headers, trace);
+    if let Some(location) = headers.get(header::LOCATION) {
+        trace.fact(Fact::Location, proxy::readable(location.as_bytes()));
     }
     let upgrade = lists(headers, &header::UPGRADE, "websocket") && lists(headers, &header::CONNECTION, "upgrade");
     trace.fact(Fact::UpgradeAnswer, upgrade);
@@ -183,7 +162,7 @@ fn accepted(response: &Response<Incoming>, key: &str, settings: &Websocket, trac
         return Err("101 without Upgrade and Connection headers");
     }
     if let Some(chosen) = headers.get(header::SEC_WEBSOCKET_PROTOCOL) {
-        trace.fact(Fact::Subprotocol, printable(chosen.as_bytes()));
+        trace.fact(Fact::Subprotocol, proxy::readable(chosen.as_bytes()));
         if settings.subprotocol.as_deref().map(str::as_bytes) != Some(chosen.as_bytes()) {
             return Err("another subprotocol was chosen");
         }
@@ -192,35 +171,11 @@ fn accepted(response: &Response<Incoming>, key: &str, settings: &Websocket, trac
 }
 
 /// Publishes the beginning of the page that came instead of an upgrade.
-async fn record_page<C: Future>(connection: Pin<&mut Fuse<C>>, response: Response<Incoming>, trace: &Trace) {
+async fn record_page(response: Response<Incoming>, trace: &Trace) {
     let mut body = response.into_body();
-    if let Ok(Some(Ok(frame))) = timeout(PAGE, drive(connection, body.frame())).await
+    if let Ok(Some(Ok(frame))) = timeout(PAGE, body.frame()).await
         && let Some(bytes) = frame.data_ref()
     {
-        trace.fact(Fact::Banner, printable(bytes));
+        trace.fact(Fact::Banner, proxy::readable(bytes));
     }
-}
-
-/// Ends a step with the reason why HTTP failed.
-fn end(step: OpenStep, error: &hyper::Error) -> Stopped {
-    let mut innermost = error;
-    let mut next = std::error::Error::source(error);
-    while let Some(source) = next {
-        if let Some(io) = source.downcast_ref::<io::Error>() {
-            return step.fail_io(io);
-        }
-        innermost = source.downcast_ref().unwrap_or(innermost);
-        next = source.source();
-    }
-    step.fail(match innermost {
-        error if error.is_user() => Failure::Internal,
-        error if error.is_canceled() || error.is_closed() || error.is_incomplete_message() => Failure::Closed,
-        // What is left is about the answer: not HTTP, too large, or said before it was asked for.
-        _ => Failure::Malformed,
-    })
-}
-
-/// The first bytes of a text, with everything that is not printable ASCII escaped.
-fn printable(bytes: &[u8]) -> String {
-    bytes[..bytes.len().min(200)].escape_ascii().to_string()
 }

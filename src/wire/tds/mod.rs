@@ -14,6 +14,8 @@ pub const PACKET: usize = 4096;
 pub const ALPN: &[u8] = b"tds/8.0";
 /// The first byte of a TLS handshake: what a TDS 8.0 client sends instead of a packet.
 pub const TLS_FIRST: u8 = 0x16;
+/// The first byte with which TLS gives up: what a server that wants TLS first may answer to a packet.
+pub const TLS_ALERT: u8 = 0x15;
 
 /// What a packet is part of (MS-TDS 2.2.3.1.1).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -66,15 +66,16 @@ impl Prelogin {
             .with(option::TRACEID, trace_id(token))
     }
 
-    /// What a server answers; `matches` says whether this is the instance that was asked for.
+    /// What a server answers to this question; `matches` says whether this is the instance that was asked for.
     #[must_use]
-    pub fn answer(version: Version, encryption: Encryption, matches: bool) -> Self {
-        Self::default()
+    pub fn answer(&self, version: Version, encryption: Encryption, matches: bool) -> Self {
+        let answer = Self::default()
             .with(option::VERSION, version.bytes())
             .with(option::ENCRYPTION, [encryption as u8])
             .with(option::INSTOPT, [u8::from(!matches)])
-            .with(option::THREADID, [])
-            .with(option::MARS, [0])
+            .with(option::THREADID, []);
+        // As with a real server: the rest only where the client brought it up.
+        if self.value(option::MARS).is_some() { answer.with(option::MARS, [0]) } else { answer }
     }
 
     /// The value of an option.
@@ -260,8 +261,7 @@ mod tests {
             let question = Prelogin::question(Encryption::Off, Some("SQLEXPRESS"), &token);
             let read = Prelogin::decode(&question.encode()).expect("our own");
             prop_assert_eq!(read.token(), Some(token));
-            let instance = read.instance();
-            prop_assert_eq!(instance.as_deref(), Some("SQLEXPRESS"));
+            prop_assert_eq!(read.instance(), Some("SQLEXPRESS".to_owned()));
         }
     }
 
@@ -281,6 +281,22 @@ mod tests {
         assert_eq!(prelogin.instance(), None);
         assert_eq!(prelogin.value(option::MARS), Some(&[1][..]));
         assert_eq!(prelogin.encode(), body);
+    }
+
+    /// As SQL Server 2008 R2 (10.50.2500) answers: the bytes that nmap knows it by, with encryption off.
+    const ANSWER: [u8; 37] = [
+        0x04, 0x01, 0x00, 0x25, 0x00, 0x00, 0x01, 0x00, 0x00, 0x00, 0x15, 0x00, 0x06, 0x01, 0x00, 0x1b, 0x00, 0x01,
+        0x02, 0x00, 0x1c, 0x00, 0x01, 0x03, 0x00, 0x1d, 0x00, 0x00, 0xff, 0x0a, 0x32, 0x09, 0xc4, 0x00, 0x00, 0x00,
+        0x00,
+    ];
+
+    #[test]
+    fn the_answer_of_a_real_server_is_understood_and_given_likewise() {
+        let body = message(&ANSWER, Kind::Reply, 1000).expect("TDS").expect("whole");
+        let (prelogin, version, encryption) = Prelogin::decode_answer(&body).expect("an answer");
+        assert_eq!((version.to_string().as_str(), encryption), ("10.50.2500", Encryption::Off));
+        assert_eq!(prelogin.instance_matches(), Some(true));
+        assert_eq!(Prelogin::default().answer(version, encryption, true).encode(), body);
     }
 
     #[test]

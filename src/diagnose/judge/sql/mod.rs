@@ -1,7 +1,9 @@
 //! What the evidence of SQL Server (MS-TDS) means, once the connection and proxy stages are passed.
 //!
-//! An answered PRELOGIN proves the path and who is there; what comes after it (TLS, login, query) is the server's affair
-//! or the profile's. So the TLS stage is judged here where PRELOGIN was answered.
+//! An answered PRELOGIN proves the path and who is there; what comes after it (TLS, login, query) is the affair of the
+//! server or of the profile. So the TLS stage is judged here where PRELOGIN was answered.
+
+mod login;
 
 use super::{Case, reach, tls, unforeseen};
 use crate::model::ask::host_port;
@@ -25,7 +27,7 @@ pub(super) fn judge(case: &Case) -> Judgement {
     match (answered(case), kind, failure) {
         (true, StepKind::Tls, Failure::TlsVersion) => old_tls(case),
         (_, StepKind::Tls, _) => tls::judge(case, failure),
-        (true, _, _) => after_prelogin(case, failure),
+        (true, _, _) => login::failed(case, failure),
         (false, _, _) => no_prelogin(case, kind, failure),
     }
 }
@@ -37,7 +39,6 @@ pub(super) fn judges_tls(case: &Case) -> bool {
 
 /// What a failed connect means where SQL Browser gave the port: the browser is reachable, its instance is not.
 /// `None` where the port came from the profile, or the failure is not the network's.
-#[allow(dead_code, reason = "asked by the judge of connects")]
 pub(super) fn instance_port_blocked(case: &Case, failure: Failure) -> Option<Judgement> {
     let Probe::Sql(settings) = &case.ask.probe else { return None };
     case.evidence.number(Fact::InstancePort)?;
@@ -50,8 +51,9 @@ pub(super) fn instance_port_blocked(case: &Case, failure: Failure) -> Option<Jud
     let instance = settings.instance.as_deref().unwrap_or("of the profile");
     let sentence = format!("SQL Browser says that instance {instance} listens on {}, but {how}.", case.target());
     let text = format!(
-        "{} Port {} is the instance's own, which may change at its next start: give the instance a fixed port first (SQL Server \
-         Configuration Manager, TCP/IP, IPAll), then allow that one. A rule for 1433 alone does not cover a named instance.",
+        "{} Port {} is the instance's own, which may change at its next start: give the instance a fixed port first \
+         (SQL Server Configuration Manager, TCP/IP, IPAll), then allow that one. A rule for 1433 alone does not \
+         cover a named instance.",
         case.rule(),
         case.ask.port
     );
@@ -97,11 +99,14 @@ fn another_server(case: &Case) -> Option<Judgement> {
     let matches = case.evidence.fact(Fact::InstanceMatches)?.as_bool()?;
     let instance = case.evidence.text(Fact::Instance)?;
     (!matches).then(|| {
-        let sentence =
-            format!("{} is {}, but not the instance {instance}: that port belongs to another one.", case.target(), who(case));
+        let sentence = format!(
+            "{} is {}, but not the instance {instance}: that port belongs to another one.",
+            case.target(),
+            who(case)
+        );
         let text = format!(
-            "Correct the endpoint's `port` or `instance`: the port of {instance} is shown by SQL Server Configuration Manager on {}, \
-             and by SQL Browser.",
+            "Correct the endpoint's `port` or `instance`: the port of {instance} is shown by SQL Server \
+             Configuration Manager on {}, and by SQL Browser.",
             case.ask.host
         );
         Judgement::fail(Code::SqlInstanceUnknown, Proven, sentence).remedy(Who::Profile, text)
@@ -127,8 +132,8 @@ fn other_encryption(case: &Case, settings: &Sql) -> Option<Judgement> {
             case.target(),
             who(case)
         );
-        let text = "Set up a certificate and Force Encryption (or Force Strict Encryption) for the instance in SQL Server Configuration \
-                    Manager, or lower `encryption` in the profile.";
+        let text = "Set up a certificate and Force Encryption (or Force Strict Encryption) for the instance in SQL \
+                    Server Configuration Manager, or lower `encryption` in the profile.";
         Judgement::fail(Code::SqlEncryptionMismatch, Proven, sentence).remedy(Who::Product, text)
     })
 }
@@ -142,7 +147,7 @@ fn works(case: &Case, settings: &Sql) -> Judgement {
             .unwrap_or_else(|| Judgement::pass(format!("{who} on {target} took the login and answered the query.")));
     }
     if let Some(account) = &settings.account {
-        return not_logged_in(case, account.domain.is_some());
+        return login::not_tried(case, account.domain.is_some());
     }
     let encrypted = match encryption {
         "off" => "encrypts the login only",
@@ -164,35 +169,18 @@ fn strict_only(case: &Case, settings: &Sql, what: &str) -> Option<Judgement> {
     let strict = case.evidence.text(Fact::Encryption) == Some("strict");
     (strict && settings.encryption.unwrap_or_default() != SqlEncryption::Strict).then(|| {
         let sentence = format!("{what}, but it takes no PRELOGIN in the clear: clients must use Encrypt=Strict.");
-        let text = "Set Encrypt=Strict in the product's connection string, with a certificate that the client trusts; where the product can't, \
-                    turn off Force Strict Encryption for the instance. Then say `encryption: strict` in the profile.";
+        let text = "Set Encrypt=Strict in the product's connection string, with a certificate that the client \
+                    trusts; where the product can't, turn off Force Strict Encryption for the instance. Then say \
+                    `encryption: strict` in the profile.";
         Judgement::warn(Code::SqlStrictOnly, Proven, sentence).remedy(Who::Product, text)
     })
-}
-
-/// An account is there, and still no login was tried.
-fn not_logged_in(case: &Case, windows: bool) -> Judgement {
-    let (target, who) = (case.target(), who(case));
-    if windows {
-        let sentence = format!(
-            "{target} answered a PRELOGIN as {who}; the login was not tried, because the profile gives a Windows account, which can't be used from here."
-        );
-        return Judgement::warn(Code::NeedsCredentials, Proven, sentence).remedy(
-            Who::Profile,
-            "Give the endpoint a SQL Server login (a `user` without a `domain`), or none to check the way alone.",
-        );
-    }
-    let sentence = format!(
-        "{target} answered a PRELOGIN as {who}; the login was not tried, because the server has no encryption and the password would travel readable."
-    );
-    Judgement::warn(Code::SqlEncryptionMismatch, Proven, sentence)
-        .remedy(Who::Product, "Set up encryption for the instance in SQL Server Configuration Manager.")
 }
 
 /// PRELOGIN was answered, and TLS offers nothing that is spoken today.
 fn old_tls(case: &Case) -> Judgement {
     let sentence = format!(
-        "{} answered a PRELOGIN as {}: the way is open. But it offers no TLS version from 1.2 on, and current clients refuse older ones.",
+        "{} answered a PRELOGIN as {}: the way is open. But it offers no TLS version from 1.2 on, and current \
+         clients refuse older ones.",
         case.target(),
         who(case)
     );
@@ -200,68 +188,6 @@ fn old_tls(case: &Case) -> Judgement {
         Who::Product,
         "Update SQL Server to a version with TLS 1.2, and turn TLS 1.2 on in Windows (SChannel) on its host.",
     )
-}
-
-/// PRELOGIN was answered, and the login or the query failed.
-fn after_prelogin(case: &Case, failure: Failure) -> Judgement {
-    let (target, who) = (case.target(), who(case));
-    let number = case.evidence.number(Fact::LoginError);
-    let detail = case.evidence.text(Fact::Detail).unwrap_or("no reason was given");
-    match (failure, number, case.evidence.holds(Fact::LoggedIn)) {
-        (Failure::Unexpected, Some(number), _) => login_failed(case, number),
-        (Failure::Unexpected, None, true) => Judgement::fail(
-            Code::SqlLoginFailed,
-            Proven,
-            format!("{who} on {target} took the login but refused the query: {detail}. The network is fine."),
-        )
-        .remedy(Who::Product, "Give the login the right to run the query in that database, or correct `query` and `database` in the profile."),
-        (Failure::Unexpected, None, false) => Judgement::unknown(
-            Code::SqlLoginFailed,
-            format!(
-                "{target} answered a PRELOGIN as {who}, but the login could not be carried through from here: {detail}. A login with the product's \
-                 own client would decide it."
-            ),
-        ),
-        (Failure::TimedOut, ..) => Judgement::fail(
-            Code::Silent,
-            Likely,
-            format!("{target} answered a PRELOGIN as {who}, but then left the login unanswered."),
-        )
-        .remedy(Who::TargetHost, "Look at SQL Server's error log at that time; where it shows no login, let the network team look for lost large packets."),
-        (Failure::Closed | Failure::Reset, ..) => Judgement::fail(
-            if failure == Failure::Reset { Code::ResetOnPayload } else { Code::ClosedAfterConnect },
-            Likely,
-            format!("{target} answered a PRELOGIN as {who}, but ended the connection during the login."),
-        )
-        .remedy(Who::TargetHost, "Look at SQL Server's error log at that time; where it shows nothing, a device on the way ended the connection."),
-        _ => reach::judge(case, failure),
-    }
-}
-
-/// SQL Server's own error numbers at login; the network is fine.
-fn login_failed(case: &Case, number: u64) -> Judgement {
-    let what = match number {
-        18456 => "user or password is wrong, or the login is disabled",
-        18452 => "only Windows logins are allowed, or the account's domain is not trusted",
-        18470 => "the login is disabled",
-        18486 => "the login is locked out",
-        18487 | 18488 => "the password has expired or must be changed",
-        18401 | 17142 | 6005 => "the server is starting, pausing or stopping",
-        17809 | 10928 | 10929 => "the server takes no more connections",
-        4060 | 4063 | 4064 => "the database does not exist, or this login may not open it",
-        _ => "see the server's error log",
-    };
-    let sentence = format!(
-        "The way to {} is open and {} answers, but it refused the login: error {number} ({what}).",
-        case.target(),
-        who(case)
-    );
-    let text = format!(
-        "Correct `user`, `password` or `database` of the endpoint `{}`, or the login on the server; SQL Server's error log on {} says more (the \
-         state after error {number}). No firewall rule is needed.",
-        case.flow.endpoint, case.ask.host
-    );
-    Judgement::fail(Code::SqlLoginFailed, Proven, sentence).remedy(Who::Product, text)
 }
 
 /// The connection was opened, and no PRELOGIN came back.
@@ -286,13 +212,12 @@ fn no_prelogin(case: &Case, kind: StepKind, failure: Failure) -> Judgement {
             Judgement::fail(Code::Silent, Likely, sentence).remedy(Who::TargetHost, text)
         }
         Failure::Closed => {
-            let how = if partly {
-                "closed in the middle of its answer to a PRELOGIN"
-            } else {
-                "closed it without an answer to a PRELOGIN"
+            let how = match (partly, case.evidence.passed(StepKind::Tls)) {
+                (true, false) => "closed in the middle of its answer to a PRELOGIN",
+                (false, false) => "closed it without an answer to a PRELOGIN, and to TLS first (TDS 8.0)",
+                (_, true) => "closed it on a PRELOGIN inside TLS (TDS 8.0)",
             };
-            let sentence =
-                format!("{target} accepted the connection and {how}; TLS first (TDS 8.0) was not answered either.");
+            let sentence = format!("{target} accepted the connection and {how}.");
             let text = format!(
                 "{look} If it does, a firewall or proxy on the way closes what it does not allow: {}",
                 case.rule()
@@ -315,14 +240,74 @@ fn no_prelogin(case: &Case, kind: StepKind, failure: Failure) -> Judgement {
 
 fn not_tds(case: &Case) -> Judgement {
     let banner = case.evidence.text(Fact::Banner).unwrap_or_default();
-    let shown: String = banner.chars().take(40).collect();
+    let said = if banner.starts_with(r"\x15\x03") {
+        "it speaks TLS, but not TDS inside it".to_owned()
+    } else {
+        format!("it said `{}`", banner.chars().take(40).collect::<String>())
+    };
     let sentence = format!(
-        "{} accepted the connection but did not speak TDS: something else listens there (it said `{shown}`).",
+        "{} accepted the connection but did not speak TDS: something else listens there ({said}).",
         case.target()
     );
     let text = format!(
-        "Correct the endpoint's `port`, or stop what listens on {}: SQL Server Configuration Manager on that host shows the port of the instance.",
+        "Correct the endpoint's `port`, or stop what listens on {}: SQL Server Configuration Manager on that host \
+         shows the port of the instance.",
         host_port(&case.ask.host, case.ask.port)
     );
     Judgement::fail(Code::SqlNotTds, Proven, sentence).remedy(Who::Profile, text)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::ask::{Ask, Route, TlsExpectation};
+    use crate::model::evidence::Evidence;
+    use crate::model::flow::{Flow, Role, Transport};
+    use crate::model::token::Token;
+
+    /// What a failed connect to this instance means, with the port given by SQL Browser or not.
+    fn blocked(failure: Failure, by_browser: bool) -> Option<Judgement> {
+        let settings = Sql { instance: Some("MIRADORE".to_owned()), ..Sql::default() };
+        let ask = Ask {
+            probe: Probe::Sql(settings),
+            host: "sql1".to_owned(),
+            port: 49731,
+            route: Route::Direct,
+            tls: TlsExpectation::default(),
+            token: Token::random(),
+            source: None,
+        };
+        let flow = Flow {
+            check: "sql-database".to_owned(),
+            title: String::new(),
+            task: "database".to_owned(),
+            rank: 1,
+            from: Role::new("server"),
+            to: Role::new("sql-server"),
+            endpoint: "sql-server".to_owned(),
+            carries: None,
+            transport: Transport::Tcp,
+            remedy: "Allow TCP 49731 from server to sql-server.".to_owned(),
+            source: String::new(),
+        };
+        let mut evidence = Evidence::default();
+        if by_browser {
+            evidence.facts.insert(Fact::InstancePort.word().to_owned(), 49731.into());
+        }
+        instance_port_blocked(&Case { flow: &flow, ask: &ask, address: None, evidence: &evidence }, failure)
+    }
+
+    #[test]
+    fn a_port_that_sql_browser_gave_and_the_network_drops_is_named_with_its_instance() {
+        let judgement = blocked(Failure::TimedOut, true).expect("a judgement");
+        assert_eq!(judgement.code, Code::SqlInstancePortBlocked);
+        assert!(judgement.sentence.contains("MIRADORE") && judgement.sentence.contains("sql1:49731"), "{judgement:?}");
+        assert!(judgement.remedy.is_some_and(|remedy| remedy.text.starts_with("Allow TCP 49731")));
+    }
+
+    #[test]
+    fn a_port_of_the_profile_and_trouble_of_this_host_are_left_to_others() {
+        assert_eq!(blocked(Failure::TimedOut, false), None);
+        assert_eq!(blocked(Failure::AddressUnavailable, true), None);
+    }
 }
