@@ -6,7 +6,7 @@ use super::{Case, unforeseen};
 use crate::model::code::Code;
 use crate::model::evidence::{Failure, StepKind};
 use crate::model::fact::Fact;
-use crate::model::finding::{Confidence, Judgement, Lost, Who};
+use crate::model::finding::{Confidence, Judgement, Lost, Status, Who};
 use crate::model::probe::{Probe, Websocket};
 use crate::model::span::Span;
 
@@ -136,6 +136,20 @@ fn subprotocol(case: &Case, settings: &Websocket) -> Judgement {
 
 /// An HTTP answer that is not an upgrade.
 fn refused(case: &Case, settings: &Websocket, status: u64) -> Judgement {
+    let judgement = refused_here(case, settings, status);
+    // Web servers have pages at `/`, and seldom a WebSocket: there only an answer about upgrades as such says anything.
+    let decides = matches!(status, 407 | 426 | 501..=504)
+        || judgement.confidence == Confidence::Proven && case.evidence.holds(Fact::Echoed);
+    if decides || settings.path.as_deref().is_some_and(|path| path != "/") {
+        return judgement;
+    }
+    let undecided = "Nobody has named the path of the WebSocket, so this decides nothing.";
+    let sentence = format!("{} {undecided}", judgement.sentence);
+    Judgement { status: Status::Unknown, confidence: Confidence::Possible, sentence, ..judgement }
+}
+
+/// The same, where there should be a WebSocket at the path.
+fn refused_here(case: &Case, settings: &Websocket, status: u64) -> Judgement {
     let as_if_not_asked = matches!(status, 200 | 400 | 426);
     if as_if_not_asked && case.evidence.holds(Fact::Echoed) {
         return stripped_for_certain(case);
