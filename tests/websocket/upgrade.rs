@@ -179,7 +179,7 @@ async fn peers_that_answer_no_http_have_their_codes() {
         (Manner::Endless(garbage.clone(), garbage), Code::WrongService),
         (
             Manner::Endless(b"HTTP/1.1 200 OK\r\n".to_vec(), b"X-Pad: aaaaaaaaaaaaaaaaaaaa\r\n".repeat(100)),
-            Code::WrongService,
+            Code::HttpAltered,
         ),
     ] {
         let peer = Hostile::tcp(manner.clone()).await;

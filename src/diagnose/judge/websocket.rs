@@ -2,7 +2,7 @@
 //!
 //! Three stages of its own: the answer to the upgrade, the first ping, and the time of idleness with what comes after it.
 
-use super::{Case, unforeseen};
+use super::{Case, http, unforeseen};
 use crate::model::code::Code;
 use crate::model::evidence::{Failure, StepKind};
 use crate::model::fact::Fact;
@@ -84,6 +84,9 @@ fn unanswered(case: &Case, stage: StepKind, failure: Failure) -> Judgement {
 }
 
 fn wrong_service(case: &Case) -> Judgement {
+    if let Some(judgement) = http::garbled(case) {
+        return judgement;
+    }
     let said = case.evidence.text(Fact::Banner).map_or_else(String::new, |text| format!(" (it began with `{text}`)"));
     let hint = if https(case) { "" } else { " (If it is an HTTPS port, the endpoint needs `https: true`.)" };
     Judgement::fail(
