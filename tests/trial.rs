@@ -2,10 +2,13 @@
 
 use std::time::Duration;
 
+use bothways::model::ask::{Ask, Proxy, ProxyAuth, ProxyOrigin, Route};
 use bothways::model::code::Code;
 use bothways::model::finding::{Status, Who};
-use bothways::model::probe::{Probe, SqlBrowser, Tcp, Tftp};
+use bothways::model::probe::{Http, Probe, SqlBrowser, Tcp, Tftp};
+use bothways::model::secret::{Account, SecretSource};
 
+use crate::support::hostile::{Hostile, Manner};
 use crate::support::namespaces::{Network, Node, ROUTER, SERVER};
 use crate::support::{self, Seen};
 
@@ -72,4 +75,32 @@ fn a_machine_without_a_route_is_told_to_get_one() {
     SERVER.clone_into(&mut ask.host);
     let seen = network.inside(Node::Client, || async { support::run_within(&ask, &[], SHORT).await });
     assert_all(&[seen], Code::Unreachable, Who::ThisHost, "this machine has no route");
+}
+
+/// What a page through a proxy that makes such an answer itself is judged as.
+async fn through_a_proxy_that_says(status: u16, via: &str) -> Seen {
+    let answer = format!("HTTP/1.1 {status} No\r\nServer: tinyproxy/1.11.1\r\n{via}Content-Length: 0\r\n\r\n");
+    let proxy = Hostile::tcp(Manner::Saying(answer.into_bytes())).await;
+    let account = Account { user: "user".to_owned(), domain: None, password: SecretSource::Env("UNUSED".to_owned()) };
+    let route = Route::Proxy(Proxy {
+        host: proxy.address.ip().to_string(),
+        port: proxy.address.port(),
+        auth: ProxyAuth::Basic,
+        account: Some(account.clone()),
+        origin: ProxyOrigin::Profile,
+    });
+    let ask = Ask { route, ..support::ask(Probe::Http(Http::default()), 81) };
+    support::run_within(&ask, &[(account.password, "secret")], SHORT).await
+}
+
+#[tokio::test]
+async fn an_answer_that_may_be_a_proxys_own_is_no_success() {
+    for (status, code) in [(500, Code::ProxyUpstreamFailed), (401, Code::ProxyAuthFailed)] {
+        let seen = through_a_proxy_that_says(status, "").await;
+        assert_eq!((seen.judgement.status, seen.judgement.code), (Status::Unknown, code), "{:?}", seen.judgement);
+        let seen = through_a_proxy_that_says(status, "Via: 1.1 tinyproxy\r\n").await;
+        assert_eq!(seen.judgement.status, Status::Pass, "{:?}", seen.judgement);
+    }
+    let seen = through_a_proxy_that_says(403, "").await;
+    assert_eq!((seen.judgement.status, seen.judgement.code), (Status::Warn, Code::ProxyDenied), "{:?}", seen.judgement);
 }

@@ -38,7 +38,14 @@ pub(super) fn judge(case: &Case, settings: &Http, kind: StepKind, failure: Failu
         }
         Failure::Closed => {
             let sentence = format!("{target} accepted the connection, but closed it without an answer to the request.");
-            Judgement::fail(Code::ClosedAfterConnect, Confidence::Likely, sentence).remedy(Who::Network, case.rule())
+            Judgement::fail(Code::ClosedAfterConnect, Confidence::Likely, sentence).remedy(
+                Who::TargetHost,
+                format!(
+                    "Look into the log of the service on {}. If it saw no request, a device in the path ends the connection: {}",
+                    case.ask.host,
+                    case.rule()
+                ),
+            )
         }
         Failure::Reset if case.evidence.number(Fact::SentBytes) == Some(0) => {
             let sentence = format!("{target} accepted the connection, then it was reset before anything was sent.");
