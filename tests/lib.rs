@@ -17,4 +17,5 @@ mod sql_browser;
 mod tcp;
 mod tftp;
 mod tls;
+mod trial;
 mod websocket;
