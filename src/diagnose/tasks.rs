@@ -85,7 +85,7 @@ fn ranked(task: &str, first: &Choice, fallback: &Choice) -> TaskVerdict {
         }
         (Status::Unknown, _) if fallback.works() => {
             let sentence = format!("The fallback {} works. Of the first choice: {}", fallback.name(), first.sentence);
-            make(task, Status::Warn, Some(fallback.name()), Some(first.code), sentence)
+            make(task, Status::Warn, Some(fallback.name()), Some(Code::FallbackInUse), sentence)
         }
         _ if fallback.works() => {
             let sentence =
