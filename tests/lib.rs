@@ -4,6 +4,7 @@ mod support;
 
 mod both_sides;
 mod cli;
+mod engine;
 mod house_rules;
 mod http;
 mod profiles;
@@ -17,4 +18,5 @@ mod sql_browser;
 mod tcp;
 mod tftp;
 mod tls;
+mod trial;
 mod websocket;

@@ -109,6 +109,18 @@ fn a_run_that_was_cut_short_says_so() {
 }
 
 #[test]
+fn whoever_plays_every_role_is_said_to_in_few_words() {
+    let mut run = sample::green();
+    assert!(table(&run, Look::plain(400)).contains("tested on pc-17 as client and server |"));
+    for outcome in &run.outcomes {
+        run.run.side.extend([outcome.from.clone(), outcome.to.clone()]);
+    }
+    assert!(table(&run, Look::plain(400)).contains("tested on pc-17 as every role |"));
+    run.run.side.clear();
+    assert!(table(&run, Look::plain(400)).contains("tested on pc-17 |"));
+}
+
+#[test]
 fn a_remedy_that_no_finding_took_up_is_not_lost() {
     let mut run = sample::rich();
     run.findings.clear();

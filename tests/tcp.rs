@@ -201,21 +201,34 @@ async fn silence_where_an_answer_is_expected_is_silent() {
     assert_eq!((stopped.kind, stopped.error), (StepKind::Reply, Some(Failure::TimedOut)));
 }
 
-#[tokio::test]
-async fn a_banner_is_shown() {
+/// The port of a peer that speaks first, and then listens.
+async fn greeting(words: &'static [u8]) -> u16 {
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
     let port = listener.local_addr().expect("bound").port();
     tokio::spawn(async move {
         while let Ok((mut stream, _)) = listener.accept().await {
-            let _ = stream.write_all(b"220 mail\x07 ready\r\n").await;
+            let _ = stream.write_all(words).await;
             tokio::spawn(async move { stream.read(&mut [0; 64]).await });
         }
     });
+    port
+}
+
+#[tokio::test]
+async fn a_banner_is_shown() {
+    let port = greeting(b"mail\x07 ready\r\n").await;
     let seen = run(&accept_only(port)).await;
     assert_eq!(verdict(&seen), (Status::Pass, Code::Ok), "{seen:?}");
-    assert_eq!(seen.evidence.text(Fact::Banner), Some(r"220 mail\x07 ready\r\n"));
+    assert_eq!(seen.evidence.text(Fact::Banner), Some(r"mail\x07 ready\r\n"));
     let seen = run(&dialogue(port, None, Some("ready"))).await;
     assert_eq!((verdict(&seen), seen.judgement.confidence), ((Status::Pass, Code::Ok), Confidence::Proven));
+}
+
+#[tokio::test]
+async fn a_greeting_of_a_well_known_service_is_no_proof_of_this_one() {
+    let seen = run(&accept_only(greeting(b"SSH-2.0-OpenSSH_9.2p1 Debian\r\n").await)).await;
+    assert_eq!(verdict(&seen), (Status::Warn, Code::WrongService), "{seen:?}");
+    assert!(seen.judgement.sentence.contains("an SSH server listens there"), "{}", seen.judgement.sentence);
 }
 
 #[tokio::test]

@@ -40,7 +40,7 @@ impl Cause {
         let proxy = outcome.facts.get(Fact::Proxy.word()).and_then(serde_json::Value::as_str);
         let place = match outcome.code.group() {
             Group::Proxy => proxy.unwrap_or(&target).to_owned(),
-            Group::Name => host(&target).to_owned(),
+            Group::Name => host(proxy.unwrap_or(&target)).to_owned(),
             Group::Reach | Group::Tls => format!("{} {target}", outcome.transport),
             _ => format!("{} {target} {}", outcome.transport, outcome.check),
         };

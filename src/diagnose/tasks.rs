@@ -83,6 +83,10 @@ fn ranked(task: &str, first: &Choice, fallback: &Choice) -> TaskVerdict {
             let code = (first.status == Status::Warn).then_some(first.code);
             make(task, first.status, Some(first.name()), code, format!("{} serves.", first.name()))
         }
+        (Status::Unknown, _) if fallback.works() => {
+            let sentence = format!("The fallback {} works. Of the first choice: {}", fallback.name(), first.sentence);
+            make(task, Status::Warn, Some(fallback.name()), Some(Code::FallbackInUse), sentence)
+        }
         _ if fallback.works() => {
             let sentence =
                 format!("Only the fallback {} works; the first choice does not: {}", fallback.name(), first.sentence);

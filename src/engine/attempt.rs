@@ -8,7 +8,9 @@ use tokio::time::Instant;
 
 use super::combine::{self, Heard};
 use crate::diagnose::judge::{self, Case};
+use crate::model::ask::host_port;
 use crate::model::evidence::{Evidence, Failure};
+use crate::model::fact::Fact;
 use crate::model::finding::Judgement;
 use crate::model::run::CutShort;
 use crate::net::Net;
@@ -33,6 +35,10 @@ pub(super) async fn make(
     cut: &Cut,
 ) -> Attempt {
     let naming = Trace::new(started);
+    if let Some(proxy) = planned.ask.proxy() {
+        // Whatever becomes of the proxy, its name included: everything behind it has one cause.
+        naming.fact(Fact::Proxy, host_port(&proxy.host, proxy.port));
+    }
     let (host, port) = planned.ask.first_hop();
     let resolved = within(limit, cut, net.resolver.resolve(host, &naming)).await;
     let addresses = match resolved {
@@ -64,6 +70,9 @@ async fn converse(
     limit: Instant,
     cut: Cut,
 ) -> Heard {
+    if planned.port_found_by.is_some() {
+        trace.fact(Fact::InstancePort, planned.ask.port);
+    }
     let asked = within(limit, &cut, crate::probe::run(&planned.ask, address, net, &trace)).await;
     let evidence = trace.finish(asked.err().unwrap_or(Failure::Internal));
     let case = Case { flow: &planned.flow, ask: &planned.ask, address: Some(address), evidence: &evidence };
@@ -75,6 +84,8 @@ async fn converse(
 async fn within<T>(limit: Instant, cut: &Cut, work: impl Future<Output = T>) -> Result<T, Failure> {
     let mut cut = cut.clone();
     tokio::select! {
+        // The work first: cut before its first step, it would leave nothing to tell how far it came.
+        biased;
         done = work => Ok(done),
         () = tokio::time::sleep_until(limit) => Err(Failure::TimedOut),
         // The sender lives as long as the run: an error can't come, and would end nothing.

@@ -11,7 +11,7 @@ use super::observer::Observer;
 use super::retry;
 use crate::model::code::Code;
 use crate::model::fact::Fact;
-use crate::model::finding::{Judgement, Status};
+use crate::model::finding::Judgement;
 use crate::model::run::{CutShort, Outcome, PathEvidence};
 use crate::net::Net;
 use crate::plan::{Plan, PlannedProbe, Untested};
@@ -115,7 +115,7 @@ impl Job {
         let found = finding.wait_for(Option::is_some).await.map(|found| (*found).clone());
         match found.ok().flatten() {
             Some(Found::Port(port)) => {
-                self.planned.ask.port = port;
+                self.planned.take_port(port);
                 Ok(())
             }
             Some(Found::Nothing(why)) => Err(Judgement::skip(
@@ -128,26 +128,23 @@ impl Job {
 
     async fn attempts(&self) -> Outcome {
         let limit = tokio::time::Instant::now() + self.planned.budget;
-        let mut first: Option<Judgement> = None;
+        let mut earlier: Option<Attempt> = None;
         let mut made = 0;
         loop {
             made += 1;
             let attempt = attempt::make(&self.planned, &self.net, self.started, limit, &self.cut).await;
+            let attempt = match earlier.take() {
+                Some(earlier) => retry::settle(earlier, attempt, made),
+                None => attempt,
+            };
             let last = made >= self.planned.attempts
                 || self.cut.borrow().is_some()
                 || tokio::time::Instant::now() + retry::PAUSE >= limit;
-            if !last && retry::worthwhile(&attempt.judgement) {
-                first.get_or_insert(attempt.judgement);
-                tokio::time::sleep(retry::PAUSE).await;
-                continue;
+            if last || !retry::worthwhile(&attempt.judgement) {
+                return outcome(&self.planned, attempt.judgement.clone(), attempt, made);
             }
-            let judgement = match &first {
-                Some(first) if attempt.judgement.status == Status::Pass => {
-                    retry::flaky(first, attempt.judgement.clone(), made)
-                }
-                _ => attempt.judgement.clone(),
-            };
-            return outcome(&self.planned, judgement, attempt, made);
+            earlier = Some(attempt);
+            tokio::time::sleep(retry::PAUSE).await;
         }
     }
 }
@@ -164,7 +161,8 @@ fn found(outcome: &Outcome) -> Found {
 }
 
 fn outcome(planned: &PlannedProbe, judgement: Judgement, attempt: Attempt, attempts: u32) -> Outcome {
-    let rejected_by = attempt.evidence.stopped_at().and_then(|step| step.icmp);
+    // Of any address: one of several may be rejected while another works.
+    let rejected_by = attempt.evidence.steps.iter().rev().find_map(|step| step.icmp);
     Outcome {
         tested_from: Some(planned.tested_from.clone()),
         target: Some(planned.ask.target()),

@@ -175,7 +175,8 @@ pub struct Evidence {
 pub type Facts = BTreeMap<String, serde_json::Value>;
 
 impl Evidence {
-    /// The step that failed last and so ended the conversation.
+    /// The step that ended the conversation early: the last one that failed, whatever was tried after it to explain it
+    /// (a step whose failure another way made good is recorded as gone well, with a note).
     #[must_use]
     pub fn stopped_at(&self) -> Option<&Step> {
         self.steps.iter().rev().find(|step| step.error.is_some())

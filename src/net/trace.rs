@@ -180,7 +180,7 @@ impl OpenStep {
         self.end(|step| step.note = Some(note.into()));
     }
 
-    /// The step failed.
+    /// The step failed, and the conversation with it: what goes on in another way ends its step as gone well, with a note.
     pub fn fail(self, failure: Failure) -> Stopped {
         self.end(|step| step.error = Some(failure));
         Stopped

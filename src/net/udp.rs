@@ -47,6 +47,8 @@ impl Datagrams {
         match Self::bind(peer, source) {
             Ok(datagrams) => {
                 if let Ok(local) = datagrams.socket.local_addr() {
+                    let ip = if local.ip().is_unspecified() { route_from(peer) } else { None };
+                    let local = SocketAddr::new(ip.unwrap_or(local.ip()), local.port());
                     trace.fact(Fact::LocalAddress, local.to_string());
                 }
                 step.pass_with("socket ready; nothing sent yet");
@@ -92,4 +94,12 @@ impl Datagrams {
         let icmp = sys::take_icmp(&self.socket);
         NoDatagram { error, icmp }
     }
+}
+
+/// The address from which this system speaks to `peer`, which tells its own ICMP messages from those of others. Connecting
+/// a datagram socket only looks the route up; nothing is sent.
+fn route_from(peer: SocketAddr) -> Option<IpAddr> {
+    let socket = Socket::new(Domain::for_address(peer), Type::DGRAM, Some(Protocol::UDP)).ok()?;
+    socket.connect(&peer.into()).ok()?;
+    Some(socket.local_addr().ok()?.as_socket()?.ip())
 }

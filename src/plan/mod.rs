@@ -33,9 +33,19 @@ pub struct PlannedProbe {
     pub ask: Ask,
     /// The probe (by its place in the plan) whose `instance-port` fact replaces the port.
     pub port_found_by: Option<usize>,
+    /// The flow's remedy with `{port}` still open.
+    rule: String,
     /// The time that this check may take in all, retries included.
     pub budget: Duration,
     pub attempts: u32,
+}
+
+impl PlannedProbe {
+    /// Takes the port that another check found, in the question as in the rule to ask for.
+    pub fn take_port(&mut self, port: u16) {
+        self.ask.port = port;
+        self.flow.remedy = settle::with_port(&self.rule, port);
+    }
 }
 
 /// A flow that this run does not test, and why.

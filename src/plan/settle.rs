@@ -38,10 +38,7 @@ impl View<'_> {
             return Some((Code::Ok, check.when.otherwise.clone()));
         }
         if !sides.contains(&check.from) {
-            let sentence = format!(
-                "Opened by the {}: test it there with `bothways check {} --side {}`.",
-                check.from, self.profile.name, check.from
-            );
+            let sentence = format!("Opened by the {0}: run this check there, with `--side {0}`.", check.from);
             return Some((Code::NotTestableFromHere, sentence));
         }
         None
@@ -72,6 +69,7 @@ impl View<'_> {
             tested_from: check.from.clone(),
             ask,
             port_found_by: None,
+            rule: self.rule(),
             budget,
             attempts: check.attempts.unwrap_or(settings.attempts).max(1),
         }
@@ -94,15 +92,15 @@ impl View<'_> {
             endpoint: self.endpoint.name.clone(),
             carries: check.carries,
             transport: check.transport,
-            remedy: self.remedy(),
+            remedy: with_port(&self.rule(), self.port()),
             source: check.source.clone(),
         }
     }
 
-    fn remedy(&self) -> String {
+    /// The check's remedy for this endpoint, with `{port}` still open.
+    fn rule(&self) -> String {
         self.check
             .remedy
-            .replace("{port}", &self.port().to_string())
             .replace("{host}", self.endpoint.host.as_deref().unwrap_or(&self.endpoint.name))
             .replace("{from}", self.check.from.as_str())
             .replace("{to}", self.check.to.as_str())
@@ -140,6 +138,11 @@ impl View<'_> {
             }
         }
     }
+}
+
+/// A rule with its port filled in.
+pub(super) fn with_port(rule: &str, port: u16) -> String {
+    rule.replace("{port}", &port.to_string())
 }
 
 /// The port of a check towards an endpoint, before SQL Browser is asked.

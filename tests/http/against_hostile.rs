@@ -102,9 +102,9 @@ async fn half_a_head_and_then_the_end_is_closed() {
 }
 
 #[tokio::test]
-async fn an_endless_head_is_another_service() {
+async fn an_endless_head_is_http_that_something_garbles() {
     let seen = hostile(Manner::Endless(b"HTTP/1.1 200 OK\r\n".to_vec(), b"x-more: and more\r\n".to_vec())).await;
-    assert_eq!((seen.judgement.status, seen.judgement.code), (Status::Fail, Code::WrongService));
+    assert_eq!((seen.judgement.status, seen.judgement.code), (Status::Fail, Code::HttpAltered));
 }
 
 #[tokio::test]

@@ -239,9 +239,10 @@ async fn https_is_spoken_to_nginx_with_its_own_certificate() {
 }
 
 #[tokio::test]
-async fn plain_http_to_a_tls_port_passes_only_with_a_word_on_https() {
+async fn plain_http_to_a_tls_port_is_no_success() {
     let nginx = nginx();
     let seen = run(&http(nginx.secure, Http::default())).await;
     assert_eq!(seen.evidence.number(Fact::Status), Some(400));
+    assert_eq!((seen.judgement.status, seen.judgement.code), (Status::Warn, Code::HttpStatus));
     assert!(seen.judgement.sentence.contains("HTTPS"), "{}", seen.judgement.sentence);
 }

@@ -11,7 +11,7 @@ use serde_json::json;
 
 /// Passes, warnings, failures of several kinds, an undecided flow, a tool error, skipped flows, and a hostile server.
 pub fn rich() -> Run {
-    let outcomes = [client_side(), server_side(), vec![hostile(), trouble()], skipped()].concat();
+    let outcomes = [client_side(), server_side(), vec![hostile(), trouble(), held_up()], skipped()].concat();
     run(Status::Fail, outcomes, tasks(), findings())
 }
 
@@ -243,6 +243,13 @@ fn trouble() -> Outcome {
     outcome("deployment-share", from, to, "10.9.2.5:445", Status::Error, Code::ToolError, sentence)
 }
 
+fn held_up() -> Outcome {
+    let (from, to) = ("server", "sql-server");
+    let sentence = "The port of the instance is not known, for SQL Browser did not tell it: 10.9.3.4:1434 refuses.";
+    let code = Code::PrerequisiteFailed;
+    Outcome { attempts: 0, ..outcome("sql-database", from, to, "10.9.3.4:1433", Status::Skip, code, sentence) }
+}
+
 fn skipped() -> Vec<Outcome> {
     let skip = |check: &str, endpoint: &str, from: &str, sentence: String| Outcome {
         endpoint: endpoint.to_owned(),
@@ -253,12 +260,14 @@ fn skipped() -> Vec<Outcome> {
     let no_host = |name: &str| {
         format!("The profile names no host for `{name}`; where there is one, name it: --set {name}.host=NAME")
     };
-    let other = "Opened by the media-master: test it there with `bothways check miradore --side media-master`.";
+    let share = "This installation point offers its files as a share, not over HTTP.";
+    let other = "Opened by the media-master: run this check there, with `--side media-master`.";
     vec![
         skip("network-boot", "boot-server", "client", no_host("boot-server")),
         skip("deployment-share", "deployment-target-2", "deployment-tool", no_host("deployment-target-2")),
         skip("patch-sources", "patch-source", "media-master", other.to_owned()),
         skip("installation-replication", "installation-point", "media-master", other.to_owned()),
+        Outcome { code: Code::Ok, ..skip("installation-http", "installation-point", "client", share.to_owned()) },
     ]
 }
 
@@ -280,6 +289,7 @@ fn tasks() -> Vec<TaskVerdict> {
         task("wake-up", Status::Warn, Some("wake-up-tcp"), Some(Code::FallbackInUse), fallback),
         task("sql-database", Status::Fail, None, Some(Code::Dropped), dropped),
         task("network-boot", Status::Skip, None, None, "Nobody tests it."),
+        task("installation-http", Status::Skip, None, None, "Nobody needs it."),
     ]
 }
 

@@ -42,7 +42,7 @@ impl Drop for Hostile {
 
 /// Some bytes that are no protocol at all.
 pub fn garbage() -> Vec<u8> {
-    (0..600u32).map(|n| (n.wrapping_mul(2_654_435_761) >> 13) as u8).collect()
+    (0..600u32).map(|n| n.wrapping_mul(2_654_435_761).to_be_bytes()[1]).collect()
 }
 
 impl Hostile {
@@ -62,7 +62,7 @@ impl Hostile {
         let socket = UdpSocket::bind("127.0.0.1:0").await.expect("a free port");
         let address = socket.local_addr().expect("bound");
         let task = tokio::spawn(async move {
-            let mut buffer = [0; 65_536];
+            let mut buffer = vec![0; 65_536];
             while let Ok((length, from)) = socket.recv_from(&mut buffer).await {
                 for datagram in answer(&buffer[..length]) {
                     let _ = socket.send_to(&datagram, from).await;
@@ -97,7 +97,7 @@ async fn behave(mut stream: TcpStream, manner: Manner) {
         Manner::SayingThenSilent(bytes) => {
             let _ = stream.read(&mut buffer).await;
             let _ = stream.write_all(&bytes).await;
-            std::future::pending().await
+            std::future::pending::<()>().await;
         }
         Manner::Dripping(bytes) => {
             let _ = stream.read(&mut buffer).await;

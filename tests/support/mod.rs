@@ -67,8 +67,12 @@ pub async fn run_within(ask: &Ask, secrets: &[(SecretSource, &str)], limit: Dura
     let (host, port) = ask.first_hop();
     let ip: IpAddr = host.parse().expect("tests name the first hop by address");
     let address = SocketAddr::new(ip, port);
-    let _ = tokio::time::timeout(limit, bothways::probe::run(ask, address, &net, &trace)).await;
+    let ended = tokio::time::timeout(limit, bothways::probe::run(ask, address, &net, &trace)).await;
     let evidence = trace.finish(Failure::TimedOut);
+    // What `stopped_at` says of a conversation is what the probe says; a cut may also come where no step is open.
+    if let Ok(ended) = ended {
+        assert_eq!(evidence.stopped_at().is_some(), ended.is_err(), "{:#?}", evidence.steps);
+    }
     let flow = flow(ask);
     let judgement = judge::judge(&Case { flow: &flow, ask, address: Some(address), evidence: &evidence });
     Seen { evidence, judgement }

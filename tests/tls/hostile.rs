@@ -13,9 +13,9 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use tokio::net::TcpListener;
 
 use super::authority::self_signed;
-use super::server::{converse, converse_within, https};
-use crate::support::Seen;
+use super::server::{converse, https};
 use crate::support::hostile::{Hostile, Manner, garbage};
+use crate::support::{Seen, run_within};
 
 /// The start of a TLS 1.2 `ServerHello`: a record of 90 bytes is announced, a part of it comes.
 const HALF_A_SERVER_HELLO: &[u8] = &[22, 3, 3, 0, 90, 2, 0, 0, 86, 3, 3, 1, 2, 3, 4, 5, 6, 7, 8];
@@ -27,7 +27,7 @@ async fn meet(manner: Manner) -> Seen {
 
 async fn meet_within(manner: Manner, limit: Duration) -> Seen {
     let hostile = Hostile::tcp(manner).await;
-    converse_within(&https(hostile.address.port(), TlsExpectation::default()), limit).await
+    run_within(&https(hostile.address.port(), TlsExpectation::default()), &[], limit).await
 }
 
 fn ended(seen: &Seen) -> (StepKind, Failure, Code) {
@@ -148,7 +148,7 @@ async fn holding_one_handshake() -> (u16, tokio::task::JoinHandle<()>) {
 #[tokio::test]
 async fn a_deadline_during_the_second_opinion_does_not_lose_the_verdict() {
     let (port, task) = holding_one_handshake().await;
-    let seen = converse_within(&https(port, TlsExpectation::default()), Duration::from_millis(1500)).await;
+    let seen = run_within(&https(port, TlsExpectation::default()), &[], Duration::from_millis(1500)).await;
     task.abort();
     assert_eq!(ended(&seen), (StepKind::Tls, Failure::TlsUntrusted, Code::TlsUntrusted));
     assert_eq!(seen.judgement.status, Status::Fail);

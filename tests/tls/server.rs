@@ -1,25 +1,17 @@
 //! Real TLS servers for tests, and one conversation with them.
 
-use std::collections::HashMap;
-use std::net::{IpAddr, SocketAddr};
 use std::path::Path;
 use std::process::Command;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use bothways::diagnose::judge::{self, Case};
 use bothways::model::ask::{Ask, TlsExpectation};
-use bothways::model::evidence::Failure;
 use bothways::model::fact::Fact;
 use bothways::model::probe::{Http, Probe};
-use bothways::net::Net;
-use bothways::net::channel::{self, Security, Tunnel};
-use bothways::net::resolve::Resolver;
-use bothways::net::trace::Trace;
 use serde_json::Value;
 
 use super::authority::Issued;
 use crate::support::daemon::{Daemon, free_tcp_port, program, start};
-use crate::support::{Seen, ask, flow};
+use crate::support::{Seen, ask, run_within};
 
 /// nginx on 127.0.0.1 and, where it has it, on `[::1]`; `more` goes into its `server` block.
 pub fn nginx(issued: &Issued, more: &str) -> (Daemon, u16) {
@@ -85,26 +77,12 @@ pub fn https(port: u16, tls: TlsExpectation) -> Ask {
     Ask { tls, ..ask(Probe::Http(Http { https: Some(true), ..Http::default() }), port) }
 }
 
-/// Opens the channel, for at most `limit`, and judges what was seen as far as the TLS stage.
-pub async fn converse_within(ask: &Ask, limit: Duration) -> Seen {
-    let net = Net::new(Resolver::default(), HashMap::new());
-    let trace = Trace::new(Instant::now());
-    let ip: IpAddr = ask.host.parse().expect("tests name the host by address");
-    let address = SocketAddr::new(ip, ask.port);
-    let opening = channel::open(ask, address, Security::Tls, Tunnel::WhenEncrypted, &net, &trace);
-    let _ = tokio::time::timeout(limit, opening).await;
-    let evidence = trace.finish(Failure::TimedOut);
-    let flow = flow(ask);
-    let judgement = judge::judge(&Case { flow: &flow, ask, address: Some(address), evidence: &evidence });
-    Seen { evidence, judgement }
-}
-
-/// [`converse_within`] ten seconds.
+/// Asks for a page, for at most ten seconds: every handshake fits in, the platform's second opinion included.
 pub async fn converse(ask: &Ask) -> Seen {
-    converse_within(ask, Duration::from_secs(10)).await
+    run_within(ask, &[], Duration::from_secs(10)).await
 }
 
-/// What the handshake with nginx says of this certificate.
+/// What nginx with this certificate is judged to be.
 pub async fn present(issued: &Issued, tls: TlsExpectation) -> Seen {
     let (_daemon, port) = nginx(issued, "");
     converse(&https(port, tls)).await

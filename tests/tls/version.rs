@@ -3,7 +3,7 @@
 use bothways::diagnose::judge::{self, Case};
 use bothways::model::ask::TlsExpectation;
 use bothways::model::code::Code;
-use bothways::model::evidence::Evidence;
+use bothways::model::evidence::{Evidence, StepKind};
 use bothways::model::fact::Fact;
 use bothways::model::finding::{Confidence, Status};
 use bothways::model::probe::{Http, Probe, StatusRange};
@@ -114,13 +114,23 @@ async fn a_client_certificate_that_is_only_asked_for_is_no_hindrance() {
 }
 
 #[tokio::test]
-async fn nginx_that_requires_a_client_certificate_completes_the_handshake_and_the_request_is_recorded() {
+async fn nginx_that_requires_a_client_certificate_completes_the_handshake_and_refuses_the_request() {
     for version in ["TLSv1.2", "TLSv1.3"] {
         let seen =
             with_nginx(&format!("ssl_protocols {version}; ssl_verify_client on; ssl_client_certificate CA;")).await;
-        assert_eq!(seen.judgement.status, Status::Pass, "{:?}", seen.judgement);
+        let judged = (seen.judgement.status, seen.judgement.code, seen.judgement.confidence);
+        assert_eq!(judged, (Status::Fail, Code::TlsClientCertificate, Confidence::Likely), "{:?}", seen.judgement);
+        assert!(seen.evidence.passed(StepKind::Tls));
+        assert_eq!(seen.evidence.number(Fact::Status), Some(400));
         assert!(seen.evidence.holds(Fact::TlsClientCertificate));
     }
+}
+
+#[tokio::test]
+async fn nginx_that_would_only_like_a_client_certificate_answers_without() {
+    let seen = with_nginx("ssl_verify_client optional; ssl_client_certificate CA;").await;
+    assert_eq!(seen.judgement.status, Status::Pass, "{:?}", seen.judgement);
+    assert!(seen.evidence.holds(Fact::TlsClientCertificate));
     assert!(!with_nginx("").await.evidence.holds(Fact::TlsClientCertificate));
 }
 

@@ -63,10 +63,18 @@ async fn a_proxy_that_denies_the_tunnel_is_the_proxys_finding() {
     assert!(shared.receipts.all().is_empty());
 }
 
+/// An upgrade of one path.
+fn at(port: u16, path: &str) -> Ask {
+    with(port, Websocket { path: Some(path.to_owned()), ..Websocket::default() })
+}
+
 #[tokio::test]
 async fn a_plain_page_instead_of_an_upgrade_may_be_stripped_or_the_wrong_path() {
     let (_nginx, port) = nginx("location / { return 200 'plain page'; }");
     let seen = run(&ask(port)).await;
+    assert_eq!((seen.judgement.status, seen.judgement.code), (Status::Unknown, Code::WsUpgradeStripped), "{seen:#?}");
+    assert!(seen.judgement.sentence.contains("this decides nothing"), "{}", seen.judgement.sentence);
+    let seen = run(&at(port, "/ws")).await;
     assert_verdict(&seen, Status::Fail, Code::WsUpgradeStripped, &["status 200", "no WebSocket at this path"]);
     assert_eq!(seen.judgement.confidence, Confidence::Possible);
     assert_eq!(seen.evidence.text(Fact::Banner), Some("plain page"));
@@ -85,7 +93,7 @@ async fn refusals_are_told_with_their_status() {
         ("moved", "302", Who::Profile),
         ("/down", "502", Who::Product),
     ] {
-        let seen = run(&with(port, Websocket { path: Some(path.to_owned()), ..Websocket::default() })).await;
+        let seen = run(&at(port, path)).await;
         assert_verdict(&seen, Status::Fail, Code::WsRefused, &[path, status, "nginx"]);
         assert_eq!(seen.judgement.remedy.expect("a remedy").who, who, "{path}");
     }
@@ -133,7 +141,7 @@ async fn a_subprotocol_that_nobody_asked_for_is_refused() {
 #[tokio::test]
 async fn an_iis_without_the_role_service_gets_the_hint() {
     let answer = "HTTP/1.1 400 Bad Request\r\nServer: Microsoft-IIS/10.0\r\nContent-Length: 0\r\n\r\n";
-    let seen = run(&ask(answering(|_| answer.to_owned()).await)).await;
+    let seen = run(&at(answering(|_| answer.to_owned()).await, "/ws")).await;
     assert_verdict(&seen, Status::Fail, Code::WsUpgradeStripped, &["status 400"]);
     assert!(seen.judgement.remedy.expect("a remedy").text.contains("WebSocket Protocol"));
 }
@@ -151,7 +159,7 @@ async fn an_answer_in_http_1_0_keeps_its_status() {
 async fn an_endless_page_is_not_read_to_its_end() {
     let head = b"HTTP/1.1 200 OK\r\nVia: 1.1 cache\r\n\r\n".to_vec();
     let peer = Hostile::tcp(Manner::Endless(head, b"page ".repeat(1000))).await;
-    let seen = run(&ask(peer.address.port())).await;
+    let seen = run(&at(peer.address.port(), "/ws")).await;
     assert_verdict(&seen, Status::Fail, Code::WsUpgradeStripped, &["came through 1.1 cache"]);
     assert_eq!(seen.judgement.confidence, Confidence::Likely);
 }
@@ -171,7 +179,7 @@ async fn peers_that_answer_no_http_have_their_codes() {
         (Manner::Endless(garbage.clone(), garbage), Code::WrongService),
         (
             Manner::Endless(b"HTTP/1.1 200 OK\r\n".to_vec(), b"X-Pad: aaaaaaaaaaaaaaaaaaaa\r\n".repeat(100)),
-            Code::WrongService,
+            Code::HttpAltered,
         ),
     ] {
         let peer = Hostile::tcp(manner.clone()).await;

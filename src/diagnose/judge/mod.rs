@@ -48,6 +48,12 @@ impl Case<'_> {
         }
     }
 
+    /// Whether an ICMP message ended the conversation that is not the target's own.
+    fn turned_away_by_another(&self) -> bool {
+        let sender = self.evidence.stopped_at().and_then(|step| step.icmp).and_then(|icmp| icmp.from);
+        sender.is_some_and(|from| self.address.is_none_or(|target| target.ip().to_canonical() != from.to_canonical()))
+    }
+
     /// The rule to ask the firewall team for, in the check's words.
     #[must_use]
     pub fn rule(&self) -> &str {

@@ -39,11 +39,19 @@ pub(super) fn refusal(case: &Case) -> Option<Judgement> {
         407 => Some(auth_required(case, proxy)),
         403 if tunnelled && case.ask.port != 443 => Some(connect_refused(case, proxy)),
         403 if tunnelled || case.evidence.text(Fact::ProxyError).is_some() => Some(denied(case, proxy)),
-        403 if case.evidence.text(Fact::Via).is_some() => Some(perhaps_denied(case, proxy)),
+        403 => Some(perhaps_denied(case, proxy)),
+        500 if perhaps_its_own(case) => Some(perhaps_failed(case, proxy)),
+        401 if perhaps_its_own(case) && proxy.account.is_some() => Some(perhaps_unwelcome(case, proxy)),
         502..=504 => Some(upstream_failed(case, proxy, status)),
         _ if tunnelled => Some(connect_refused(case, proxy)),
         _ => None,
     }
+}
+
+/// Whether an answer may be the proxy's own, with a status of servers (as tinyproxy does): one that a proxy passes on says
+/// `Via` (RFC 9110 7.6.3).
+fn perhaps_its_own(case: &Case) -> bool {
+    case.evidence.number(Fact::Status).is_some() && case.evidence.text(Fact::Via).is_none()
 }
 
 /// Judges a connection to the proxy that could not be opened.
@@ -93,7 +101,8 @@ fn auth_required(case: &Case, proxy: &Proxy) -> Judgement {
         "The proxy {place} wants a user and a password{schemes}, and none was given: {target} was not reached."
     );
     let remedy = format!(
-        "Give the endpoint `{}` a `proxy-auth` with `user` and `password`, or have the proxy let {target} pass without.",
+        "Give the endpoint `{}` a `proxy-auth`, a `proxy-user` and a `proxy-password: {{ env: NAME }}`, or have the proxy let \
+         {target} pass without.",
         case.flow.endpoint
     );
     Judgement::fail(Code::ProxyAuthRequired, Confidence::Proven, sentence).remedy(Who::Profile, remedy)
@@ -128,7 +137,7 @@ fn auth_failed(case: &Case, proxy: &Proxy) -> Judgement {
         sentence = format!("The proxy {place} was given a user and a password by {ours}, but accepts only {offered}.");
     }
     let remedy = format!(
-        "Correct the proxy's `user`, `password` or `proxy-auth` of the endpoint `{}`, or have the account unlocked at the proxy.",
+        "Correct `proxy-user`, `proxy-password` or `proxy-auth` of the endpoint `{}`, or have the account unlocked at the proxy.",
         case.flow.endpoint
     );
     Judgement::fail(Code::ProxyAuthFailed, Confidence::Proven, sentence).remedy(Who::Profile, remedy)
@@ -148,6 +157,29 @@ fn perhaps_denied(case: &Case, proxy: &Proxy) -> Judgement {
     );
     let remedy = format!("Look for {target} in the proxy's log; if it was denied there, allow it.");
     Judgement::warn(Code::ProxyDenied, Confidence::Possible, sentence).remedy(Who::Network, remedy)
+}
+
+fn perhaps_failed(case: &Case, proxy: &Proxy) -> Judgement {
+    let target = case.ask.target();
+    let sentence = format!(
+        "Through the proxy {}, {target} answered 500: either the proxy could not reach it, or the server itself failed.",
+        place(proxy)
+    );
+    let remedy = format!("Look for {target} in the proxy's log; if it could not connect, allow it to.");
+    Judgement::unknown(Code::ProxyUpstreamFailed, sentence).remedy(Who::Network, remedy)
+}
+
+fn perhaps_unwelcome(case: &Case, proxy: &Proxy) -> Judgement {
+    let (place, target) = (place(proxy), case.ask.target());
+    let sentence = format!(
+        "Through the proxy {place}, {target} answered 401: either the proxy does not accept the user and password given, or \
+         the server itself wants to know who asks."
+    );
+    let remedy = format!(
+        "Look for {target} in the proxy's log. Check `proxy-user` and `proxy-password` of the endpoint `{}`.",
+        case.flow.endpoint
+    );
+    Judgement::unknown(Code::ProxyAuthFailed, sentence).remedy(Who::Profile, remedy)
 }
 
 fn connect_refused(case: &Case, proxy: &Proxy) -> Judgement {

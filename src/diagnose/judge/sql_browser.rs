@@ -18,7 +18,8 @@ pub(super) fn judge(case: &Case) -> Judgement {
         None => answered(case, settings),
         Some(Failure::TimedOut) => silent(case, settings),
         Some(Failure::Malformed) => wrong_service(case),
-        Some(Failure::Refused) => refused(case),
+        // Windows words "port unreachable" as a reset.
+        Some(Failure::Refused | Failure::Reset) => refused(case),
         Some(failure) => reach::judge(case, failure),
     }
 }
@@ -104,11 +105,8 @@ fn silent(case: &Case, settings: &SqlBrowser) -> Judgement {
 }
 
 fn refused(case: &Case) -> Judgement {
-    let icmp = case.evidence.stopped_at().and_then(|step| step.icmp).and_then(|icmp| icmp.from);
-    let host = case.address.map(|address| address.ip());
-    if let Some(device) = icmp.filter(|device| Some(*device) != host) {
-        let sentence = format!("{} was refused on the way, by {device}.", case.target());
-        return Judgement::fail(Code::RefusedInPath, Proven, sentence).remedy(Who::Network, case.rule());
+    if case.turned_away_by_another() {
+        return reach::judge(case, Failure::Refused);
     }
     let sentence =
         format!("{} refuses: SQL Browser is not running there, or a firewall rejects in its name.", case.target());

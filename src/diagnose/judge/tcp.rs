@@ -33,6 +33,9 @@ fn accepted(case: &Case) -> Judgement {
             "{target} accepted the connection, and a `bothways` responder greeted from there."
         ));
     }
+    if let Some((said, service)) = evidence.text(Fact::Banner).and_then(|said| Some((said, other_service(said)?))) {
+        return other_greeting(case, said, service);
+    }
     match evidence.text(Fact::Canary) {
         Some("accepted") => everything_accepted(case),
         Some(canary) => told_by_canary(case, canary),
@@ -45,6 +48,34 @@ fn accepted(case: &Case) -> Judgement {
         )
         .remedy(Who::TargetHost, prove_it(case)),
     }
+}
+
+/// The well-known service that greets so.
+fn other_service(greeting: &str) -> Option<&'static str> {
+    let known = [
+        ("SSH-", "an SSH server"),
+        ("HTTP/", "a web server"),
+        ("220 ", "a mail or FTP server"),
+        ("220-", "a mail or FTP server"),
+        ("+OK", "a POP3 server"),
+        ("* OK", "an IMAP server"),
+        ("RFB ", "a VNC server"),
+    ];
+    known.iter().find(|(start, _)| greeting.starts_with(start)).map(|(_, service)| *service)
+}
+
+fn other_greeting(case: &Case, said: &str, service: &str) -> Judgement {
+    let sentence = format!(
+        "{} accepted the connection and said \"{said}\": the way is open, but {service} listens there.",
+        case.target()
+    );
+    Judgement::warn(Code::WrongService, Confidence::Likely, sentence).remedy(
+        Who::TargetHost,
+        format!(
+            "See which program listens on port {} of {}, and whether that is the right port and host.",
+            case.ask.port, case.ask.host
+        ),
+    )
 }
 
 /// Ports that should be closed did not accept, so there is no device that accepts for everybody.

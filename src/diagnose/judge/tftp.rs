@@ -3,7 +3,7 @@
 //! Any answer of the server proves the path both ways, because it comes from a new port: what then is wrong with the file
 //! is no matter of the network. Silence proves nothing, for the same reason: the request or the reply may be lost.
 
-use super::{Case, unforeseen};
+use super::{Case, reach, unforeseen};
 use crate::model::code::Code;
 use crate::model::evidence::{Failure, Icmp, Step, StepKind};
 use crate::model::fact::Fact;
@@ -20,16 +20,15 @@ pub(super) fn judge(case: &Case) -> Judgement {
         return broken_off(case, step, failure);
     }
     match failure {
-        // With an ICMP message behind it, it came from afar: that is how Linux words some ICMPv6 rejects.
-        Failure::Denied if step.icmp.is_none() => denied(case),
         Failure::TimedOut if step.kind == StepKind::Reply => no_answer(case),
         Failure::Malformed | Failure::Unexpected => not_tftp(case),
+        Failure::Refused | Failure::Reset if !case.turned_away_by_another() => closed(case),
         Failure::Refused
         | Failure::Reset
         | Failure::Rejected
         | Failure::Denied
         | Failure::HostUnreachable
-        | Failure::NetworkUnreachable => turned_away(case, step, failure),
+        | Failure::NetworkUnreachable => reach::judge(case, failure).lost(Lost::Request),
         _ => unforeseen(case),
     }
 }
@@ -216,16 +215,6 @@ fn no_answer(case: &Case) -> Judgement {
     )
 }
 
-fn denied(case: &Case) -> Judgement {
-    let sentence = format!(
-        "This machine refused to send UDP to {}: a local firewall or security software blocks it.",
-        case.target()
-    );
-    Judgement::fail(Code::LocalBlock, Confidence::Proven, sentence)
-        .lost(Lost::Request)
-        .remedy(Who::ThisHost, format!("{} The block is in this machine's own firewall.", case.rule()))
-}
-
 fn not_tftp(case: &Case) -> Judgement {
     let shown = case.evidence.text(Fact::Banner).map_or_else(String::new, |banner| format!(" (it sent `{banner}`)"));
     let sentence = format!("{} answered, but not with TFTP: something else listens there{shown}.", case.target());
@@ -236,42 +225,6 @@ fn not_tftp(case: &Case) -> Judgement {
             case.ask.port
         ),
     )
-}
-
-/// An ICMP message, or the system's routes, turned the request away.
-fn turned_away(case: &Case, step: &Step, failure: Failure) -> Judgement {
-    let target = case.target();
-    match step.icmp {
-        Some(icmp) if is_closed_port(icmp) && from_target(case, icmp) => closed(case),
-        Some(icmp) if is_closed_port(icmp) => Judgement::fail(
-            Code::RefusedInPath,
-            Confidence::Proven,
-            format!(
-                "{}, which is not the target, answered in place of {target} that the port is closed.",
-                sender(icmp)
-            ),
-        )
-        .lost(Lost::Request)
-        .remedy(Who::Network, case.rule()),
-        Some(icmp) if is_unreachable(icmp) => {
-            unreachable(case, &format!("{} reports that there is no way to", sender(icmp)))
-        }
-        Some(icmp) => Judgement::fail(
-            Code::Rejected,
-            Confidence::Proven,
-            format!("{} rejects TFTP requests to {target} (ICMP type {} code {}).", sender(icmp), icmp.kind, icmp.code),
-        )
-        .lost(Lost::Request)
-        .remedy(Who::Network, case.rule()),
-        None if matches!(failure, Failure::Refused | Failure::Reset) => closed(case),
-        None if failure == Failure::Rejected => Judgement::fail(
-            Code::Rejected,
-            Confidence::Likely,
-            format!("A TFTP request to {target} was rejected on the way."),
-        )
-        .remedy(Who::Network, case.rule()),
-        None => unreachable(case, "This machine knows no way to"),
-    }
 }
 
 fn closed(case: &Case) -> Judgement {
@@ -287,27 +240,6 @@ fn closed(case: &Case) -> Judgement {
             case.rule()
         ),
     )
-}
-
-fn unreachable(case: &Case, who_says: &str) -> Judgement {
-    Judgement::fail(Code::Unreachable, Confidence::Proven, format!("{who_says} {}.", case.target()))
-        .lost(Lost::Request)
-        .remedy(Who::Network, format!("Check that the host is up and the route to it. {}", case.rule()))
-}
-
-/// Port unreachable (RFC 792, RFC 4443).
-fn is_closed_port(icmp: Icmp) -> bool {
-    if icmp.v6 { (icmp.kind, icmp.code) == (1, 4) } else { (icmp.kind, icmp.code) == (3, 3) }
-}
-
-/// No route, no host, or too many hops: nothing that a filter says of itself.
-fn is_unreachable(icmp: Icmp) -> bool {
-    match (icmp.v6, icmp.kind) {
-        (false, 3) => matches!(icmp.code, 0 | 1 | 6 | 7),
-        (true, 1) => matches!(icmp.code, 0 | 2 | 3),
-        (false, 11) | (true, 3) => true,
-        _ => false,
-    }
 }
 
 fn from_target(case: &Case, icmp: Icmp) -> bool {

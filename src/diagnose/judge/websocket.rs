@@ -2,11 +2,11 @@
 //!
 //! Three stages of its own: the answer to the upgrade, the first ping, and the time of idleness with what comes after it.
 
-use super::{Case, unforeseen};
+use super::{Case, http, unforeseen};
 use crate::model::code::Code;
 use crate::model::evidence::{Failure, StepKind};
 use crate::model::fact::Fact;
-use crate::model::finding::{Confidence, Judgement, Lost, Who};
+use crate::model::finding::{Confidence, Judgement, Lost, Status, Who};
 use crate::model::probe::{Probe, Websocket};
 use crate::model::span::Span;
 
@@ -84,6 +84,9 @@ fn unanswered(case: &Case, stage: StepKind, failure: Failure) -> Judgement {
 }
 
 fn wrong_service(case: &Case) -> Judgement {
+    if let Some(judgement) = http::garbled(case) {
+        return judgement;
+    }
     let said = case.evidence.text(Fact::Banner).map_or_else(String::new, |text| format!(" (it began with `{text}`)"));
     let hint = if https(case) { "" } else { " (If it is an HTTPS port, the endpoint needs `https: true`.)" };
     Judgement::fail(
@@ -136,6 +139,20 @@ fn subprotocol(case: &Case, settings: &Websocket) -> Judgement {
 
 /// An HTTP answer that is not an upgrade.
 fn refused(case: &Case, settings: &Websocket, status: u64) -> Judgement {
+    let judgement = refused_here(case, settings, status);
+    // Web servers have pages at `/`, and seldom a WebSocket: there only an answer about upgrades as such says anything.
+    let decides = matches!(status, 407 | 426 | 501..=504)
+        || judgement.confidence == Confidence::Proven && case.evidence.holds(Fact::Echoed);
+    if decides || settings.path.as_deref().is_some_and(|path| path != "/") {
+        return judgement;
+    }
+    let undecided = "Nobody has named the path of the WebSocket, so this decides nothing.";
+    let sentence = format!("{} {undecided}", judgement.sentence);
+    Judgement { status: Status::Unknown, confidence: Confidence::Possible, sentence, ..judgement }
+}
+
+/// The same, where there should be a WebSocket at the path.
+fn refused_here(case: &Case, settings: &Websocket, status: u64) -> Judgement {
     let as_if_not_asked = matches!(status, 200 | 400 | 426);
     if as_if_not_asked && case.evidence.holds(Fact::Echoed) {
         return stripped_for_certain(case);

@@ -1,7 +1,7 @@
 //! What it all means: task by task, in numbers, and in one line.
 
 use super::super::page::{Cell, Page, Paint};
-use super::{MARK, distinct, mark};
+use super::{MARK, distinct, mark, skipped};
 use crate::model::code::Code;
 use crate::model::finding::Status;
 use crate::model::run::{Outcome, Run, TaskVerdict};
@@ -20,7 +20,7 @@ pub(super) fn tasks(page: &mut Page, run: &Run) {
             Cell::new(&task.task, Paint::Strong).padded(widest),
             Cell::new("  ", Paint::Plain),
         ];
-        page.wrapped(&lead, 4 + MARK, &served(task), Paint::Plain);
+        page.wrapped(&lead, 4 + MARK, &served(task, &run.outcomes), Paint::Plain);
         // What a row above says already is not said again.
         let said = run.outcomes.iter().any(|outcome| outcome.sentence == task.sentence);
         if !said && !task.sentence.is_empty() && !matches!(task.status, Status::Pass | Status::Skip) {
@@ -29,10 +29,13 @@ pub(super) fn tasks(page: &mut Page, run: &Run) {
     }
 }
 
-fn served(task: &TaskVerdict) -> String {
+fn served(task: &TaskVerdict, outcomes: &[Outcome]) -> String {
+    let mut own = outcomes.iter().filter(|outcome| outcome.task == task.task).peekable();
+    let needless = own.peek().is_some() && own.all(skipped::is_not_needed);
     let code = task.code.map(|code| format!(" ({code})")).unwrap_or_default();
     match (&task.served_by, task.status) {
         (Some(check), _) => format!("served by {check}{code}"),
+        (None, Status::Skip) if needless => "not needed".to_owned(),
         (None, Status::Skip) => "not tested from here".to_owned(),
         (None, Status::Fail) => format!("served by nothing{code}"),
         (None, _) => format!("not decided{code}"),

@@ -10,6 +10,7 @@ mod trail;
 use super::Look;
 use super::page::{Cell, Page, Paint};
 use crate::model::finding::{Status, Who};
+use crate::model::flow::Role;
 use crate::model::run::{CutShort, Run};
 
 /// The whole report.
@@ -27,8 +28,7 @@ pub(super) fn render(run: &Run, look: &Look) -> Vec<u8> {
 
 fn title(page: &mut Page, run: &Run) {
     let info = &run.run;
-    let side: Vec<&str> = info.side.iter().map(crate::model::flow::Role::as_str).collect();
-    let side = if side.is_empty() { String::new() } else { format!(" as {}", side.join(" and ")) };
+    let side = played(run);
     let text = format!(
         "{} {} · profile {} · tested on {}{side} · {} · {}",
         run.tool.name,
@@ -40,7 +40,7 @@ fn title(page: &mut Page, run: &Run) {
     );
     page.wrapped(&[], 2, &text, Paint::Faint);
     if let Some(peer) = &info.peer {
-        let side: Vec<&str> = peer.side.iter().map(crate::model::flow::Role::as_str).collect();
+        let side: Vec<&str> = peer.side.iter().map(Role::as_str).collect();
         page.wrapped(&[], 2, &format!("other side: {} at {}", side.join(" and "), peer.address), Paint::Faint);
     }
     if let Some(cause) = info.cut_short {
@@ -49,6 +49,17 @@ fn title(page: &mut Page, run: &Run) {
             CutShort::Interrupted => "The run was stopped before every check had ended.",
         };
         page.wrapped(&[], 2, cause, Paint::Caution);
+    }
+}
+
+/// The roles that this machine played, after ` as `; empty where none is told.
+fn played(run: &Run) -> String {
+    let side = &run.run.side;
+    let every = run.outcomes.iter().all(|outcome| side.contains(&outcome.from) && side.contains(&outcome.to));
+    match side.as_slice() {
+        [] => String::new(),
+        [_, _, _, ..] if every => " as every role".to_owned(),
+        roles => format!(" as {}", roles.iter().map(Role::as_str).collect::<Vec<_>>().join(" and ")),
     }
 }
 

@@ -1,7 +1,8 @@
-//! What was not tested, briefly: flows with one reason together.
+//! What was not tested, briefly: flows with one reason together, and what nobody needs apart from the rest.
 
 use super::super::page::{Cell, Page, Paint};
 use super::{MARK, distinct, mark};
+use crate::model::code::Code;
 use crate::model::finding::Status;
 use crate::model::run::Outcome;
 
@@ -34,10 +35,36 @@ impl Skipped<'_> {
     }
 }
 
-/// Skipped flows, those with one reason together.
+/// Skipped flows, by what that means for the reader.
 pub(super) fn write(page: &mut Page, outcomes: &[Outcome]) {
+    for heading in [HELD_UP, ELSEWHERE, NOT_NEEDED] {
+        section(page, heading, outcomes);
+    }
+}
+
+const HELD_UP: &str = "Not tested, because something before it failed";
+const ELSEWHERE: &str = "Not tested from here";
+const NOT_NEEDED: &str = "Not needed";
+
+/// The heading under which a skipped flow stands.
+fn heading(outcome: &Outcome) -> &'static str {
+    match outcome.code {
+        Code::Ok => NOT_NEEDED,
+        Code::PrerequisiteFailed => HELD_UP,
+        _ => ELSEWHERE,
+    }
+}
+
+/// Whether the profile has no use for the flow.
+pub(super) fn is_not_needed(outcome: &Outcome) -> bool {
+    outcome.status == Status::Skip && heading(outcome) == NOT_NEEDED
+}
+
+/// The flows under one heading, those with one reason together.
+fn section(page: &mut Page, title: &str, outcomes: &[Outcome]) {
     let mut groups: Vec<Skipped> = Vec::new();
-    for outcome in outcomes.iter().filter(|outcome| outcome.status == Status::Skip) {
+    let listed = outcomes.iter().filter(|outcome| outcome.status == Status::Skip && heading(outcome) == title);
+    for outcome in listed {
         let pattern = without_endpoint(&outcome.sentence, &outcome.endpoint);
         match groups.iter_mut().find(|group| group.pattern == pattern) {
             Some(group) => group.outcomes.push(outcome),
@@ -47,7 +74,7 @@ pub(super) fn write(page: &mut Page, outcomes: &[Outcome]) {
     if groups.is_empty() {
         return;
     }
-    page.heading("Not tested from here");
+    page.heading(title);
     for group in groups {
         let lead = [Cell::new("  ", Paint::Plain), mark(page, Status::Skip), Cell::new("  ", Paint::Plain)];
         page.wrapped(&lead, 4 + MARK, &group.names(), Paint::Strong);

@@ -22,6 +22,7 @@ impl Answer<'_> {
         self.made_on_the_way()
             .or_else(|| self.too_large())
             .or_else(|| self.wrong_status())
+            .or_else(|| self.not_understood())
             .or_else(|| self.elsewhere())
             .or_else(|| self.body_in_parts())
             .or_else(|| self.altered())
@@ -124,6 +125,26 @@ impl Answer<'_> {
                 "Look into the web server's log, or correct the path or the `status` of the check.",
             ),
         )
+    }
+
+    /// A sound request that the server calls a bad one: this is hardly how the product is meant to speak to it.
+    fn not_understood(&self) -> Option<Judgement> {
+        if self.status != 400 || self.case.evidence.holds(Fact::Echoed) || !self.settings.status.is_empty() {
+            return None;
+        }
+        let (target, host) = (self.case.target(), &self.case.ask.host);
+        let wants = format!("it has no site by the name `{host}`");
+        let (wants, remedy) = if self.settings.https == Some(true) {
+            (wants, String::new())
+        } else {
+            let wants = format!("it wants HTTPS on this port, or {wants}");
+            (wants, format!(" If it is an HTTPS port, set `https: true` for `{}`.", self.case.flow.endpoint))
+        };
+        let sentence = format!("{target} answered over HTTP, but calls a plain request a bad one (400): {wants}.");
+        Some(Judgement::warn(Code::HttpStatus, Confidence::Likely, sentence).remedy(
+            Who::Profile,
+            format!("See that `{host}` is a name for which the web server has a site (a binding, in IIS).{remedy}"),
+        ))
     }
 
     fn elsewhere(&self) -> Option<Judgement> {
@@ -234,9 +255,6 @@ impl Answer<'_> {
         let server = self.case.evidence.text(Fact::Server).map_or(String::new(), |name| format!(" by {name}"));
         let mut sentence = format!("{target} answered over HTTP{server}: status {status}{}.", self.located());
         match self.status {
-            400 if self.settings.https != Some(true) => {
-                sentence.push_str(" A server that wants HTTPS on this port answers so, too.");
-            }
             401 | 403 => sentence.push_str(" The path is open; the service wants to know who asks."),
             404 => sentence.push_str(" The path is open; the service has no such page."),
             500..=599 => sentence.push_str(" The path is open; the service has trouble of its own."),

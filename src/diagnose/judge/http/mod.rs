@@ -11,6 +11,8 @@ use crate::model::finding::{Confidence, Judgement, Who};
 use crate::model::probe::Probe;
 use answered::Answer;
 
+pub(super) use unanswered::garbled;
+
 pub(super) fn judge(case: &Case) -> Judgement {
     let Probe::Http(settings) = &case.ask.probe else { return unforeseen(case) };
     let stopped = case.evidence.stopped_at().and_then(|step| Some((step.kind, step.error?)));

@@ -38,7 +38,14 @@ pub(super) fn judge(case: &Case, settings: &Http, kind: StepKind, failure: Failu
         }
         Failure::Closed => {
             let sentence = format!("{target} accepted the connection, but closed it without an answer to the request.");
-            Judgement::fail(Code::ClosedAfterConnect, Confidence::Likely, sentence).remedy(Who::Network, case.rule())
+            Judgement::fail(Code::ClosedAfterConnect, Confidence::Likely, sentence).remedy(
+                Who::TargetHost,
+                format!(
+                    "Look into the log of the service on {}. If it saw no request, a device in the path ends the connection: {}",
+                    case.ask.host,
+                    case.rule()
+                ),
+            )
         }
         Failure::Reset if case.evidence.number(Fact::SentBytes) == Some(0) => {
             let sentence = format!("{target} accepted the connection, then it was reset before anything was sent.");
@@ -94,9 +101,32 @@ fn not_http(case: &Case, settings: &Http) -> Judgement {
         return Judgement::fail(Code::WrongService, Confidence::Proven, sentence)
             .remedy(Who::Profile, format!("Set `https: true` for the endpoint `{}`.", case.flow.endpoint));
     }
+    if let Some(judgement) = garbled(case) {
+        return judgement;
+    }
     let began = banner.map_or(String::new(), |text| format!(" (it began with `{text}`)"));
     let sentence =
         format!("{target} accepted the connection but did not speak HTTP: something else listens there{began}.");
     Judgement::fail(Code::WrongService, Confidence::Proven, sentence)
         .remedy(Who::TargetHost, "Find out which program listens on this port, or correct the port in the profile.")
+}
+
+/// An answer that began as HTTP, or else it would have a banner, and then broke the rules.
+pub(in super::super) fn garbled(case: &Case) -> Option<Judgement> {
+    if case.evidence.fact(Fact::FirstByteMs).is_none() || case.evidence.fact(Fact::Banner).is_some() {
+        return None;
+    }
+    let sentence = format!(
+        "{} answered in HTTP, but the head of the answer is not valid, or far too large: the server or a device in the path \
+         garbles it.",
+        case.target()
+    );
+    Some(Judgement::fail(Code::HttpAltered, Confidence::Likely, sentence).remedy(
+        Who::TargetHost,
+        format!(
+            "Look at the answer with `curl -v` on {} itself and from here: where it is sound there, a device in the path \
+             spoils it.",
+            case.ask.host
+        ),
+    ))
 }
