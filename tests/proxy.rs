@@ -17,7 +17,7 @@ use bothways::net::Net;
 use bothways::net::channel::{self, Security, Tunnel};
 use bothways::net::resolve::Resolver;
 use bothways::net::trace::Trace;
-use bothways::responder::{self, Certificate, Limits, Peers, Receipts, Service, Shared};
+use bothways::responder::{self, Certificate, Peers, Service, Shared};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use super::support::hostile::{Hostile, Manner, closed_port};
@@ -33,13 +33,11 @@ async fn target() -> (responder::Open, Arc<Shared>) {
 }
 
 async fn target_of(https: bool) -> (responder::Open, Arc<Shared>) {
-    let shared = Arc::new(Shared {
-        peers: Peers::loopback(),
-        limits: Limits::default(),
-        receipts: Receipts::new(Instant::now()),
-        certificate: Certificate::for_names(&["127.0.0.1".to_owned()]).expect("a certificate"),
-    });
-    let service = Service::Http(responder::http::Service { https });
+    let shared = Arc::new(Shared::new(
+        Peers::loopback(),
+        Certificate::for_names(&["127.0.0.1".to_owned()]).expect("a certificate"),
+    ));
+    let service = Service::Http(responder::http::Service { https, ..Default::default() });
     let open = responder::open(service, "127.0.0.1:0".parse().expect("an address"), Arc::clone(&shared)).await;
     (open.expect("a free port"), shared)
 }

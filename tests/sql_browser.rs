@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::process::Command;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use bothways::model::ask::Ask;
 use bothways::model::code::Code;
@@ -12,7 +12,7 @@ use bothways::model::fact::Fact;
 use bothways::model::finding::{Status, Who};
 use bothways::model::probe::{Probe, SqlBrowser};
 use bothways::responder::sql_browser::Service;
-use bothways::responder::{self, Certificate, Limits, Open, Peers, Receipts, Shared};
+use bothways::responder::{self, Certificate, Open, Peers, Shared};
 use tokio::net::UdpSocket;
 
 use crate::support::daemon::program;
@@ -28,12 +28,8 @@ fn all(port: u16) -> Ask {
 }
 
 async fn responder_for(peers: Peers) -> (Open, Arc<Shared>) {
-    let shared = Arc::new(Shared {
-        peers,
-        limits: Limits::default(),
-        receipts: Receipts::new(Instant::now()),
-        certificate: Certificate::for_names(&["localhost".to_owned()]).expect("a certificate"),
-    });
+    let shared =
+        Arc::new(Shared::new(peers, Certificate::for_names(&["localhost".to_owned()]).expect("a certificate")));
     let instances = vec![("MSSQLSERVER".to_owned(), 1433), ("MIRADORE".to_owned(), 49731)];
     let service = Service { server: "DB1".to_owned(), instances };
     let address: SocketAddr = "127.0.0.1:0".parse().expect("an address");

@@ -2,7 +2,7 @@
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use bothways::model::ask::Ask;
 use bothways::model::code::Code;
@@ -11,7 +11,7 @@ use bothways::model::fact::Fact;
 use bothways::model::finding::{Confidence, Status};
 use bothways::model::probe::{Probe, Tcp};
 use bothways::model::token::Token;
-use bothways::responder::{self, Certificate, Limits, Open, Peers, Receipts, Service, Shared, tcp};
+use bothways::responder::{self, Certificate, Limits, Open, Peers, Service, Shared, tcp};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
@@ -36,12 +36,7 @@ fn verdict(seen: &Seen) -> (Status, Code) {
 }
 
 fn shared(peers: Peers, limits: Limits) -> Arc<Shared> {
-    Arc::new(Shared {
-        peers,
-        limits,
-        receipts: Receipts::new(Instant::now()),
-        certificate: Certificate::for_names(&["localhost".to_owned()]).expect("a certificate"),
-    })
+    Arc::new(Shared::within(limits, peers, Certificate::for_names(&["localhost".to_owned()]).expect("a certificate")))
 }
 
 async fn open(service: tcp::Service, shared: &Arc<Shared>) -> Open {

@@ -9,7 +9,7 @@ mod upgrade;
 use std::future::Future;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use bothways::model::ask::Ask;
 use bothways::model::code::Code;
@@ -18,7 +18,7 @@ use bothways::model::finding::Status;
 use bothways::model::probe::{Probe, Websocket};
 use bothways::model::span::Span;
 use bothways::model::token::Token;
-use bothways::responder::{self, Certificate, Limits, Open, Peers, Receipts, Service, Shared};
+use bothways::responder::{self, Certificate, Limits, Open, Peers, Service, Shared};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio_tungstenite::WebSocketStream;
@@ -61,12 +61,11 @@ async fn responder(limits: Limits) -> (Open, Arc<Shared>) {
 }
 
 async fn responder_of(service: responder::http::Service, limits: Limits) -> (Open, Arc<Shared>) {
-    let shared = Arc::new(Shared {
-        peers: Peers::loopback(),
+    let shared = Arc::new(Shared::within(
         limits,
-        receipts: Receipts::new(Instant::now()),
-        certificate: Certificate::for_names(&["localhost".to_owned()]).expect("a certificate"),
-    });
+        Peers::loopback(),
+        Certificate::for_names(&["localhost".to_owned()]).expect("a certificate"),
+    ));
     let any = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
     (responder::open(Service::Http(service), any, Arc::clone(&shared)).await.expect("a free port"), shared)
 }

@@ -46,7 +46,7 @@ fn add(answers: &mut Vec<PlannedAnswer>, profile: &Profile, check: &Check, endpo
 fn service(profile: &Profile, probe: &Probe, endpoint: &Endpoint) -> Service {
     match probe {
         Probe::Http(_) | Probe::Websocket(_) => {
-            Service::Http(responder::http::Service { https: endpoint.https == Some(true) })
+            Service::Http(responder::http::Service { https: endpoint.https == Some(true), ..Default::default() })
         }
         Probe::Tcp(_) => Service::Tcp(responder::tcp::Service::default()),
         Probe::Sql(_) => Service::Sql(responder::sql::Service {

@@ -1,14 +1,20 @@
 //! UDP responders: binding, the receive loop, and the limits that hold for all of them.
+//!
+//! Only peers are answered. An address proves itself over TCP; of one that somebody else named it is not known whether
+//! it wants these answers, so it gets few bytes of them until then.
 
 use std::future::Future;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Instant;
 
 use tokio::net::UdpSocket;
-use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
+use super::peers::Account;
+use super::places::Room;
+use super::stream::rest_after;
 use super::{Open, Shared};
 
 /// One peer's datagram. Its handler should keep a receipt.
@@ -19,6 +25,14 @@ pub(super) struct Letter {
     /// The socket that it arrived on, for answers from the same port.
     pub socket: Arc<UdpSocket>,
     pub shared: Arc<Shared>,
+    account: Arc<Account>,
+}
+
+impl Letter {
+    /// Whether an answer of this length may go out.
+    pub(super) fn may_answer(&self, length: usize) -> bool {
+        self.account.gives_datagram(length, &self.shared.limits)
+    }
 }
 
 /// Binds `address` and hands every peer's datagram to `answer`, within the limits.
@@ -38,28 +52,31 @@ where
     F: Fn(Letter) -> A,
     A: Future<Output = ()> + Send + 'static,
 {
-    let places = Arc::new(Semaphore::new(shared.limits.connections));
+    let limits = shared.limits;
+    let places = Room::new(limits.datagrams, limits.datagrams_per_address);
     let mut conversations = JoinSet::new();
     let mut buffer = vec![0; 65_536];
     loop {
         while conversations.try_join_next().is_some() {}
-        // An error here is an ICMP message about an earlier answer: nothing to do about it.
-        let Ok((length, from)) = socket.recv_from(&mut buffer).await else { continue };
-        if !shared.peers.include(from.ip()) {
+        let (length, from) = match socket.recv_from(&mut buffer).await {
+            Ok(received) => received,
+            Err(error) => {
+                // Windows tells of an ICMP message about an earlier answer here: nothing to do about it.
+                rest_after(&error).await;
+                continue;
+            }
+        };
+        let Some(account) = shared.peers.account(from.ip()) else { continue };
+        if !account.takes_datagram(length, &limits, Instant::now()) {
             continue;
         }
-        let Ok(place) = Arc::clone(&places).try_acquire_owned() else { continue };
-        let limit = shared.limits.conversation;
-        let conversation = answer(Letter {
-            bytes: buffer[..length].to_vec(),
-            from,
-            at,
-            socket: Arc::clone(&socket),
-            shared: Arc::clone(&shared),
-        });
+        let Some(seat) = places.seat(from.ip().to_canonical()) else { continue };
+        let bytes = buffer[..length].to_vec();
+        let (socket, shared) = (Arc::clone(&socket), Arc::clone(&shared));
+        let conversation = answer(Letter { bytes, from, at, socket, shared, account });
         conversations.spawn(async move {
-            let _held = place;
-            let _ = tokio::time::timeout(limit, conversation).await;
+            let _held = seat;
+            let _ = tokio::time::timeout(limits.conversation, conversation).await;
         });
     }
 }

@@ -5,8 +5,9 @@
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
+use tokio::time::timeout;
 
+use super::metered::Metered;
 use super::stream::Visit;
 use crate::model::probe::Protocol;
 use crate::model::run::Receipt;
@@ -31,8 +32,7 @@ pub struct Service {}
 
 pub(super) async fn answer(service: Service, visit: Visit) {
     let Service {} = service;
-    let Visit { mut stream, from, at, shared } = visit;
-    let _ = stream.set_nodelay(true);
+    let Visit { mut stream, from, at, shared, .. } = visit;
     let mut receipt = Some(shared.receipts.draft(Protocol::Smb, from, at));
     let mut received = 0;
     while let Some((kind, body)) = next(&mut stream, shared.limits.idle).await {
@@ -44,9 +44,7 @@ pub(super) async fn answer(service: Service, visit: Visit) {
             reply.fill(&mut receipt);
             shared.receipts.keep(receipt);
         }
-        if !reply.bytes.is_empty() && stream.write_all(&reply.bytes).await.is_err() {
-            break;
-        }
+        let Ok(Ok(())) = timeout(shared.limits.idle, stream.write_all(&reply.bytes)).await else { break };
     }
     if let Some(mut receipt) = receipt {
         receipt.received_bytes = received;
@@ -75,7 +73,7 @@ impl Reply {
 }
 
 /// The next frame; none where the client is done, too slow, or not speaking SMB.
-async fn next(stream: &mut TcpStream, idle: Duration) -> Option<(Kind, Vec<u8>)> {
+async fn next(stream: &mut Metered, idle: Duration) -> Option<(Kind, Vec<u8>)> {
     let reading = async {
         let mut head = [0; frame::HEAD];
         stream.read_exact(&mut head).await.ok()?;
@@ -84,7 +82,7 @@ async fn next(stream: &mut TcpStream, idle: Duration) -> Option<(Kind, Vec<u8>)>
         stream.take(head.length as u64).read_to_end(&mut body).await.ok()?;
         (body.len() == head.length).then_some((head.kind, body))
     };
-    tokio::time::timeout(idle, reading).await.ok().flatten()
+    timeout(idle, reading).await.ok().flatten()
 }
 
 fn reply(kind: Kind, body: &[u8]) -> Result<Reply, Malformed> {

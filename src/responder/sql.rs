@@ -8,10 +8,10 @@ use std::sync::Arc;
 
 use rustls::ServerConfig;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
 use tokio_rustls::TlsAcceptor;
 
 use super::Shared;
+use super::metered::Metered;
 use super::stream::Visit;
 use crate::model::probe::Protocol;
 use crate::model::run::Receipt;
@@ -56,7 +56,7 @@ const LOGIN_FAILED: u32 = 18456;
 const REFUSAL: &str = "bothways responder: no SQL Server here, but the way to it is open";
 
 pub(super) async fn answer(service: Service, visit: Visit) {
-    let Visit { stream, from, at, shared } = visit;
+    let Visit { stream, from, at, shared, .. } = visit;
     let receipt = shared.receipts.draft(Protocol::Sql, from, at);
     let stream = Counted::new(stream);
     let bytes = stream.counter();
@@ -77,7 +77,7 @@ struct Conversation {
 
 impl Conversation {
     /// The first byte tells which protocol the client speaks.
-    async fn hold(&mut self, mut stream: Counted<TcpStream>) -> io::Result<()> {
+    async fn hold(&mut self, mut stream: Counted<Metered>) -> io::Result<()> {
         let mut first = [0];
         if self.soon(stream.get_ref().peek(&mut first)).await? == 0 {
             return Ok(());
@@ -99,7 +99,7 @@ impl Conversation {
     }
 
     /// TDS 7: PRELOGIN in the clear, then TLS in packets where both sides have it.
-    async fn in_packets(&mut self, mut stream: Counted<TcpStream>) -> io::Result<()> {
+    async fn in_packets(&mut self, mut stream: Counted<Metered>) -> io::Result<()> {
         let (client, server) = self.prelogin(&mut stream, false).await?;
         match (client, server) {
             // The client has no encryption and this side insists: the client gives up.

@@ -20,10 +20,9 @@ pub struct Service {
 const VERSION: &str = "16.0.1000.0";
 
 pub(super) async fn answer(service: Service, letter: Letter) {
-    let Letter { bytes, from, at, socket, shared } = letter;
-    let mut receipt = shared.receipts.draft(Protocol::SqlBrowser, from, at);
-    receipt.received_bytes = bytes.len() as u64;
-    let question = Question::decode(&bytes);
+    let mut receipt = letter.shared.receipts.draft(Protocol::SqlBrowser, letter.from, letter.at);
+    receipt.received_bytes = letter.bytes.len() as u64;
+    let question = Question::decode(&letter.bytes);
     receipt.asked = Some(match &question {
         Some(Question::Everybody | Question::All) => "all instances".to_owned(),
         Some(Question::Instance(name)) => format!("instance {}", name.escape_debug()),
@@ -31,10 +30,13 @@ pub(super) async fn answer(service: Service, letter: Letter) {
     });
     let found = question.map(|question| service.found(&question)).unwrap_or_default();
     if !found.is_empty() {
-        let sent = socket.send_to(&encode(&found), from).await;
-        receipt.sent_bytes = sent.unwrap_or_default() as u64;
+        let answer = encode(&found);
+        if letter.may_answer(answer.len()) {
+            let sent = letter.socket.send_to(&answer, letter.from).await;
+            receipt.sent_bytes = sent.unwrap_or_default() as u64;
+        }
     }
-    shared.receipts.keep(receipt);
+    letter.shared.receipts.keep(receipt);
 }
 
 impl Service {

@@ -1,35 +1,61 @@
-//! TCP responders: binding, the accept loop, and the limits that hold for all of them.
+//! TCP responders: binding, the accept loop, who may come in, and the limits that hold for all of them.
 
-use std::collections::HashMap;
 use std::future::Future;
 use std::io;
-use std::net::{IpAddr, SocketAddr};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
 
+use futures_util::future::BoxFuture;
 use socket2::{Domain, Protocol, Socket, Type};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
+use tokio::time::{sleep, timeout};
 
+use super::metered::Metered;
+use super::places::{Room, Seat, neighbourhood};
 use super::{Open, Shared};
 
-/// One peer's connection. Its handler should keep a receipt.
+/// What a stranger may do on a port.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Gate {
+    /// Nothing: it is closed without a byte.
+    Closed,
+    /// Ask for the control channel, in places that are no peer's.
+    Control,
+}
+
+/// How a visitor came in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Standing {
+    Peer,
+    /// Let in by [`Gate::Control`].
+    Stranger,
+}
+
+/// One visitor's connection. Its handler should keep a receipt of a peer, and none of a stranger.
 pub(super) struct Visit {
-    pub stream: TcpStream,
+    pub stream: Metered,
     pub from: SocketAddr,
     pub at: SocketAddr,
     pub shared: Arc<Shared>,
+    pub standing: Standing,
 }
 
-/// Binds `address` and hands every peer's connection to `answer`, within the limits.
-pub(super) async fn open<F, A>(address: SocketAddr, shared: Arc<Shared>, answer: F) -> io::Result<Open>
+/// What goes on with a connection once its handler is done. It bounds its own time, and ends with the responder.
+pub(super) type Onward = Option<BoxFuture<'static, ()>>;
+
+/// Binds `address` and hands every visitor that `gate` lets in to `answer`, within the limits.
+pub(super) fn open<F, A>(address: SocketAddr, gate: Gate, shared: Arc<Shared>, answer: F) -> io::Result<Open>
 where
     F: Fn(Visit) -> A + Send + 'static,
-    A: Future<Output = ()> + Send + 'static,
+    A: Future<Output = Onward> + Send + 'static,
 {
     let listener = bind(address)?;
     let address = listener.local_addr()?;
-    let task = tokio::spawn(accept(listener, address, shared, answer));
+    let places = Room::new(shared.limits.connections, usize::MAX);
+    let port = Port { at: address, gate, places, shared };
+    let task = tokio::spawn(port.accept(listener, answer));
     Ok(Open { address, task })
 }
 
@@ -47,65 +73,94 @@ fn bind(address: SocketAddr) -> io::Result<TcpListener> {
     TcpListener::from_std(socket.into())
 }
 
-async fn accept<F, A>(listener: TcpListener, at: SocketAddr, shared: Arc<Shared>, answer: F)
-where
-    F: Fn(Visit) -> A,
-    A: Future<Output = ()> + Send + 'static,
-{
-    let places = Arc::new(Semaphore::new(shared.limits.connections));
-    let guests = Arc::new(Guests::default());
-    let mut conversations = JoinSet::new();
-    loop {
-        while conversations.try_join_next().is_some() {}
-        let Ok((stream, from)) = listener.accept().await else {
-            // Out of descriptors or the like: let conversations end before trying again.
-            tokio::task::yield_now().await;
-            conversations.join_next().await;
-            continue;
-        };
-        if !shared.peers.include(from.ip()) {
-            continue;
-        }
-        let Ok(place) = Arc::clone(&places).try_acquire_owned() else { continue };
-        let Some(seat) = guests.seat(from.ip(), shared.limits.connections_per_address) else { continue };
-        let limit = shared.limits.conversation;
-        let conversation = answer(Visit { stream, from, at, shared: Arc::clone(&shared) });
-        conversations.spawn(async move {
-            let _held = (place, seat);
-            let _ = tokio::time::timeout(limit, conversation).await;
-        });
-    }
+/// One listening port.
+struct Port {
+    at: SocketAddr,
+    gate: Gate,
+    /// For peers.
+    places: Arc<Room>,
+    shared: Arc<Shared>,
 }
 
-/// How many connections each address has open.
-#[derive(Debug, Default)]
-struct Guests(Mutex<HashMap<IpAddr, usize>>);
-
-struct Seat {
-    guests: Arc<Guests>,
-    address: IpAddr,
+/// The places that a visitor takes, for as long as it is there.
+struct Seats {
+    _seats: Vec<Seat>,
 }
 
-impl Guests {
-    fn seat(self: &Arc<Self>, address: IpAddr, most: usize) -> Option<Seat> {
-        let mut counts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let count = counts.entry(address).or_default();
-        if *count >= most {
-            return None;
-        }
-        *count += 1;
-        Some(Seat { guests: Arc::clone(self), address })
-    }
-}
-
-impl Drop for Seat {
-    fn drop(&mut self) {
-        let mut counts = self.guests.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(count) = counts.get_mut(&self.address) {
-            *count -= 1;
-            if *count == 0 {
-                counts.remove(&self.address);
+impl Port {
+    async fn accept<F, A>(self, listener: TcpListener, answer: F)
+    where
+        F: Fn(Visit) -> A,
+        A: Future<Output = Onward> + Send + 'static,
+    {
+        let port = Arc::new(self);
+        let mut conversations = JoinSet::new();
+        loop {
+            while conversations.try_join_next().is_some() {}
+            match listener.accept().await {
+                // Whoever may not come in is closed here, at the price of the accept.
+                Ok((stream, from)) => {
+                    if let Some((visit, seats)) = port.let_in(stream, from) {
+                        let standing = visit.standing;
+                        let conversation = answer(visit);
+                        conversations.spawn(Arc::clone(&port).hold(from, standing, seats, conversation));
+                    }
+                }
+                Err(error) => rest_after(&error).await,
             }
         }
+    }
+
+    fn let_in(&self, stream: TcpStream, from: SocketAddr) -> Option<(Visit, Seats)> {
+        let account = self.shared.peers.account(from.ip());
+        let (standing, seats) = if let Some(account) = &account {
+            account.prove();
+            (Standing::Peer, self.seats(from)?)
+        } else if self.gate == Gate::Control {
+            let seat = self.shared.strangers.seat(neighbourhood(from.ip()))?;
+            (Standing::Stranger, Seats { _seats: vec![seat] })
+        } else {
+            return None;
+        };
+        let stream = Metered::new(stream, account, self.shared.limits);
+        Some((Visit { stream, from, at: self.at, shared: Arc::clone(&self.shared), standing }, seats))
+    }
+
+    /// A peer's places.
+    fn seats(&self, from: SocketAddr) -> Option<Seats> {
+        let address = from.ip().to_canonical();
+        Some(Seats { _seats: vec![self.places.seat(address)?, self.shared.places.seat(address)?] })
+    }
+
+    /// Holds one conversation, within its time and in its places.
+    async fn hold<A>(self: Arc<Self>, from: SocketAddr, standing: Standing, seats: Seats, conversation: A)
+    where
+        A: Future<Output = Onward>,
+    {
+        let limits = self.shared.limits;
+        let time = if standing == Standing::Peer { limits.conversation } else { limits.stranger_time };
+        let Ok(Some(mut onward)) = timeout(time, conversation).await else { return };
+        if standing == Standing::Peer {
+            onward.await;
+            drop(seats);
+            return;
+        }
+        // A stranger that has not become a peer by then is closed; one that has takes a peer's place.
+        if timeout(limits.stranger_time, &mut onward).await.is_err()
+            && self.shared.peers.include(from.ip())
+            && let Some(_seats) = self.seats(from)
+        {
+            drop(seats);
+            onward.await;
+        }
+    }
+}
+
+/// Waits where trying again at once would only spin: out of descriptors or memory, until conversations end. The queue of
+/// the system holds those who come meanwhile. Errors of the one connection that was next need no wait.
+pub(super) async fn rest_after(error: &io::Error) {
+    use io::ErrorKind::{ConnectionAborted, ConnectionRefused, ConnectionReset, Interrupted};
+    if !matches!(error.kind(), ConnectionAborted | ConnectionRefused | ConnectionReset | Interrupted) {
+        sleep(Duration::from_millis(50)).await;
     }
 }

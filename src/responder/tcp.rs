@@ -4,10 +4,10 @@
 //! expects. A real service's clients that connect here find an open port and are otherwise left alone.
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
 use tokio::time::timeout;
 
 use super::Limits;
+use super::metered::Metered;
 use super::stream::Visit;
 use crate::model::probe::Protocol;
 use crate::model::run::Receipt;
@@ -21,7 +21,7 @@ pub struct Service {
 }
 
 pub(super) async fn answer(service: Service, visit: Visit) {
-    let Visit { mut stream, from, at, shared } = visit;
+    let Visit { mut stream, from, at, shared, .. } = visit;
     let mut receipt = shared.receipts.draft(Protocol::Tcp, from, at);
     let greeted = matches!(timeout(shared.limits.idle, stream.write_all(Token::GREETING.as_bytes())).await, Ok(Ok(())));
     if greeted {
@@ -32,7 +32,7 @@ pub(super) async fn answer(service: Service, visit: Visit) {
 }
 
 /// Reads until the peer ends or a limit is reached; the first bytes are kept, and answered once.
-async fn hear(stream: &mut TcpStream, service: &Service, limits: &Limits, receipt: &mut Receipt) {
+async fn hear(stream: &mut Metered, service: &Service, limits: &Limits, receipt: &mut Receipt) {
     let mut buffer = [0; 4096];
     while let Ok(Ok(length @ 1..)) = timeout(limits.idle, stream.read(&mut buffer)).await {
         if receipt.received_bytes == 0 {

@@ -52,8 +52,9 @@ pub(super) async fn answer(service: Service, letter: Letter) {
         receipt.asked = Some(request.file.chars().take(200).collect());
         receipt.token = Token::find(&request.file).map(|token| token.to_string());
     }
+    let first = first.map(|first| first.encode()).filter(|first| letter.may_answer(first.len()));
     let sent = match (first, open_transfer_port(&letter).await) {
-        (Some(first), Ok(socket)) => socket.send(&first.encode()).await.ok().map(|bytes| (socket, bytes)),
+        (Some(first), Ok(socket)) => socket.send(&first).await.ok().map(|bytes| (socket, bytes)),
         _ => None,
     };
     receipt.sent_bytes = sent.as_ref().map_or(0, |(_, bytes)| *bytes as u64);

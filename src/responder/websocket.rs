@@ -5,26 +5,25 @@
 //! but is none any more is told so: something in the path changed it, and the repeated token proves that it came through.
 
 use std::net::SocketAddr;
-use std::sync::Arc;
 use std::time::Duration;
 
 use base64::Engine;
 use bytes::Bytes;
-use futures_util::{SinkExt, StreamExt};
+use futures_util::{FutureExt, SinkExt, StreamExt};
 use http_body_util::Full;
 use hyper::body::Incoming;
 use hyper::header::{self, HeaderMap, HeaderName, HeaderValue};
 use hyper::upgrade::{OnUpgrade, Upgraded};
 use hyper::{Method, Request, Response, StatusCode, Version};
 use hyper_util::rt::TokioIo;
-use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio::time::{Instant, timeout, timeout_at};
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 use tokio_tungstenite::tungstenite::protocol::{Role, WebSocketConfig};
 
-use super::{Limits, Shared};
+use super::stream::Onward;
+use super::{Limits, Shared, http};
 use crate::model::probe::{Protocol, Websocket};
 use crate::model::token::Token;
 
@@ -34,8 +33,6 @@ const MOST: usize = 64 * 1024;
 const LONGEST_HOLD: Duration = Duration::from_secs(3600);
 /// What is allowed on top of the announced idle time.
 const SLACK: Duration = Duration::from_secs(30);
-/// Conversations open at once in this program: they outlive the HTTP connection that the limits of a port count.
-static PLACES: Semaphore = Semaphore::const_new(512);
 
 /// Whether a request is an upgrade, or was one when it was sent.
 pub(super) fn is_upgrade(request: &Request<Incoming>) -> bool {
@@ -43,39 +40,39 @@ pub(super) fn is_upgrade(request: &Request<Incoming>) -> bool {
     headers.contains_key(header::SEC_WEBSOCKET_KEY) || lists(headers, &header::UPGRADE, "websocket")
 }
 
-/// Answers an upgrade. For a valid one the WebSocket is then served in a task of its own, once the 101 is sent.
-#[expect(clippy::needless_pass_by_value, reason = "the HTTP responder hands a whole visit over")]
+/// Answers an upgrade. A valid one goes on as a WebSocket once the 101 is sent.
 pub(super) fn answer(
-    mut request: Request<Incoming>,
-    shared: Arc<Shared>,
+    request: &mut Request<Incoming>,
+    shared: &Shared,
     from: SocketAddr,
     at: SocketAddr,
-) -> Response<Full<Bytes>> {
+) -> (Response<Full<Bytes>>, Onward) {
     let token = request.headers().get(Token::HEADER).and_then(|token| Token::parse(token.to_str().ok()?));
-    let mut response = match (handshake(&request), PLACES.try_acquire()) {
-        (Ok(accept), Ok(place)) => {
+    let (mut response, onward) = match handshake(request) {
+        Ok(accept) => {
             let visit = Visit { token: token.clone(), hold: announced_hold(request.headers()), limits: shared.limits };
-            tokio::spawn(visit.serve(hyper::upgrade::on(&mut request), place));
-            switching(&accept, request.headers())
+            let onward = visit.serve(hyper::upgrade::on(&mut *request)).boxed();
+            (switching(&accept, request.headers()), Some(onward))
         }
-        (Ok(_), Err(_)) => plain(StatusCode::SERVICE_UNAVAILABLE),
-        (Err(fault), _) => refusal(fault),
+        Err(fault) => (refusal(fault), None),
     };
     if let Some(value) = token.as_ref().and_then(|token| HeaderValue::from_str(token.as_str()).ok()) {
         response.headers_mut().insert(Token::HEADER, value);
     }
     let mut receipt = shared.receipts.draft(Protocol::Websocket, from, at);
     receipt.token = token.map(|token| token.to_string());
-    receipt.asked = Some(format!("{} {} {}", request.method(), request.uri(), response.status().as_u16()));
+    let asked = format!("{} {} {}", request.method(), request.uri(), response.status().as_u16());
+    receipt.asked = Some(asked);
     receipt.received_bytes = bytes_of(request.headers());
     receipt.sent_bytes = bytes_of(response.headers());
-    receipt.headers = request
-        .headers()
-        .iter()
-        .map(|(name, value)| (name.to_string(), String::from_utf8_lossy(value.as_bytes()).into_owned()))
-        .collect();
+    receipt.headers = request.headers().iter().map(http::kept).collect();
     shared.receipts.keep(receipt);
-    response
+    (response, onward)
+}
+
+/// The 101 for a valid upgrade.
+pub(super) fn accept(request: &Request<Incoming>) -> Option<Response<Full<Bytes>>> {
+    Some(switching(&handshake(request).ok()?, request.headers()))
 }
 
 /// Why a request is not an upgrade that can be answered.
@@ -163,7 +160,7 @@ struct Visit {
 }
 
 impl Visit {
-    async fn serve(self, upgrade: OnUpgrade, _place: SemaphorePermit<'static>) {
+    async fn serve(self, upgrade: OnUpgrade) {
         let hold = self.hold.unwrap_or_default();
         let idle = self.hold.map_or(self.limits.idle, |hold| self.limits.idle.max(hold + SLACK));
         let conversation = async {

@@ -8,7 +8,7 @@ use bothways::model::code::Code;
 use bothways::model::fact::Fact;
 use bothways::model::finding::Status;
 use bothways::model::probe::Http;
-use bothways::responder::{self, Certificate, Limits, Peers, Receipts, Service, Shared};
+use bothways::responder::{self, Certificate, Limits, Peers, Service, Shared};
 
 use super::super::support::daemon;
 use super::super::support::hostile::garbage;
@@ -20,13 +20,12 @@ async fn responder(limits: Limits) -> (responder::Open, Arc<Shared>) {
 }
 
 async fn responder_of(limits: Limits, https: bool) -> (responder::Open, Arc<Shared>) {
-    let shared = Arc::new(Shared {
-        peers: Peers::loopback(),
+    let shared = Arc::new(Shared::within(
         limits,
-        receipts: Receipts::new(Instant::now()),
-        certificate: Certificate::for_names(&["127.0.0.1".to_owned()]).expect("a certificate"),
-    });
-    let service = Service::Http(responder::http::Service { https });
+        Peers::loopback(),
+        Certificate::for_names(&["127.0.0.1".to_owned()]).expect("a certificate"),
+    ));
+    let service = Service::Http(responder::http::Service { https, ..Default::default() });
     let open = responder::open(service, "127.0.0.1:0".parse().expect("an address"), Arc::clone(&shared)).await;
     (open.expect("a free port"), shared)
 }

@@ -3,13 +3,12 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::process::{Command, Stdio};
 use std::sync::Arc;
-use std::time::Instant;
 
 use bothways::model::code::Code;
 use bothways::model::fact::Fact;
 use bothways::model::finding::Status;
 use bothways::model::run::Receipt;
-use bothways::responder::{self, Certificate, Limits, Open, Peers, Receipts, Service, Shared};
+use bothways::responder::{self, Certificate, Open, Peers, Service, Shared};
 use bothways::wire::smb::frame::{self, Head, Kind};
 use bothways::wire::smb::header::{Header, command};
 use bothways::wire::smb::negotiate::{self, dialect};
@@ -34,12 +33,8 @@ impl Responding {
     }
 
     async fn start_at(ip: IpAddr, port: u16, peers: Peers) -> Self {
-        let shared = Arc::new(Shared {
-            peers,
-            limits: Limits::default(),
-            receipts: Receipts::new(Instant::now()),
-            certificate: Certificate::for_names(&["localhost".to_owned()]).expect("a certificate"),
-        });
+        let shared =
+            Arc::new(Shared::new(peers, Certificate::for_names(&["localhost".to_owned()]).expect("a certificate")));
         let service = Service::Smb(responder::smb::Service::default());
         let open = responder::open(service, SocketAddr::new(ip, port), Arc::clone(&shared)).await.expect("a port");
         Self { port: open.address.port(), shared, _open: open }

@@ -20,7 +20,7 @@ use bothways::net::tds::Wrapped;
 use bothways::net::tls;
 use bothways::net::trace::Trace;
 use bothways::responder::sql::{Mode, Service};
-use bothways::responder::{self, Certificate, Limits, Open, Peers, Receipts, Shared};
+use bothways::responder::{self, Certificate, Open, Peers, Shared};
 use bothways::wire::tds::prelogin::{Encryption, Prelogin, Version};
 use bothways::wire::tds::{Kind, packets};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -47,12 +47,7 @@ fn wanting(encryption: SqlEncryption, port: u16) -> Ask {
 }
 
 fn shared() -> Arc<Shared> {
-    Arc::new(Shared {
-        peers: Peers::loopback(),
-        limits: Limits::default(),
-        receipts: Receipts::new(Instant::now()),
-        certificate: Certificate::for_names(&["localhost".to_owned()]).expect("a certificate"),
-    })
+    Arc::new(Shared::new(Peers::loopback(), Certificate::for_names(&["localhost".to_owned()]).expect("a certificate")))
 }
 
 async fn responder(encryption: Mode) -> (Open, Arc<Shared>) {

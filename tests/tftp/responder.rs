@@ -3,12 +3,12 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::process::{Command, Output};
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use bothways::model::code::Code;
 use bothways::model::fact::Fact;
 use bothways::model::finding::Status;
-use bothways::responder::{self, Certificate, Limits, Open, Peers, Receipts, Service, Shared, tftp};
+use bothways::responder::{self, Certificate, Open, Peers, Service, Shared, tftp};
 
 use super::{asking, reading};
 use crate::support::daemon::program;
@@ -19,12 +19,8 @@ async fn open(file: Option<&str>, peers: Peers) -> (Open, Arc<Shared>) {
 }
 
 async fn open_at(address: IpAddr, file: Option<&str>, peers: Peers) -> (Open, Arc<Shared>) {
-    let shared = Arc::new(Shared {
-        peers,
-        limits: Limits::default(),
-        receipts: Receipts::new(Instant::now()),
-        certificate: Certificate::for_names(&["localhost".to_owned()]).expect("a certificate"),
-    });
+    let shared =
+        Arc::new(Shared::new(peers, Certificate::for_names(&["localhost".to_owned()]).expect("a certificate")));
     let service = Service::Tftp(tftp::Service { file: file.map(str::to_owned) });
     let address = SocketAddr::new(address, 0);
     (responder::open(service, address, Arc::clone(&shared)).await.expect("a free port"), shared)

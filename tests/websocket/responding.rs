@@ -50,7 +50,7 @@ async fn a_responder_pushes_after_the_idle_time() {
 
 #[tokio::test]
 async fn a_responder_speaks_websocket_over_tls() {
-    let (open, _shared) = responder_of(Service { https: true }, Limits::default()).await;
+    let (open, _shared) = responder_of(Service { https: true, ..Service::default() }, Limits::default()).await;
     let settings = Websocket { https: Some(true), hold: Some(HOLD), ..Websocket::default() };
     let mut ask = with(open.address.port(), settings);
     ask.tls.trust = Trust::Anyone;

@@ -3,13 +3,13 @@
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use super::super::{CliError, session};
 use crate::model::flow::{Role, Transport};
 use crate::plan::{self, PlannedAnswer};
 use crate::profile::Profile;
-use crate::responder::{self, Certificate, Limits, Open, Peers, Receipts, Service, Shared};
+use crate::responder::{self, Certificate, Open, Peers, Service, Shared};
 
 /// Every responder of the demo, answering.
 pub(super) struct Stage {
@@ -27,12 +27,7 @@ impl Stage {
         let certificate = Certificate::for_names(&[host, "localhost".to_owned()])
             .map_err(|error| CliError::tool(format!("no certificate could be made: {error}")))?;
         pin(profile, &certificate);
-        let shared = Arc::new(Shared {
-            peers: Peers::loopback(),
-            limits: Limits::default(),
-            receipts: Receipts::new(Instant::now()),
-            certificate,
-        });
+        let shared = Arc::new(Shared::new(Peers::loopback(), certificate));
         let mut stage = Self { shared, lines: Vec::new(), _open: Vec::new(), _blocks: Vec::new() };
         let plan = session::with_surroundings(|around| plan::make(profile, roles, &[], around));
         let mut answers = plan.map_err(|why| CliError::usage(why.to_string()))?.answers;

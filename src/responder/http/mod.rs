@@ -1,30 +1,43 @@
 //! The answering half of HTTP(S) requests (RFC 9110); WebSocket upgrades on the same port are handed over.
 //!
 //! Every request is answered with a page that says what this is; `?bytes=N` asks for a page of `N` bytes. Bodies are
-//! counted and thrown away. Who may connect at all is settled in [`super::stream`].
+//! counted and thrown away. Who may connect at all is settled in [`super::stream`]; strangers that are let in ask for the
+//! control channel ([`super::control`]) and for nothing else.
 
 mod steady;
 mod visitor;
 
 use std::convert::Infallible;
+use std::io;
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
-use tokio::net::TcpStream;
 
-use super::Shared;
-use super::stream::Visit;
+use super::control::{self, ControlHook};
+use super::metered::Metered;
+use super::stream::{Gate, Onward, Standing, Visit};
+use super::{Open, Shared, stream};
 use crate::net::Stream;
 use crate::net::count::Counted;
 use steady::Steady;
 use visitor::Visitor;
+pub(super) use visitor::kept;
 
 /// What this responder answers as.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Service {
     pub https: bool,
+    /// Who gets the control channel, where this port has it; not over plain HTTP.
+    pub control: Option<ControlHook>,
+}
+
+impl Service {
+    fn hook(&self) -> Option<&ControlHook> {
+        self.control.as_ref().filter(|_| self.https)
+    }
 }
 
 /// Bytes of a request's head that are read at most.
@@ -32,14 +45,30 @@ const MOST_HEAD: usize = 32 << 10;
 /// Headers of a request that are read at most.
 const MOST_HEADERS: usize = 64;
 
-pub(super) async fn answer(service: Service, visit: Visit) {
-    let Visit { stream, from, at, shared } = visit;
+/// Binds `address`; strangers are let in where the port has the control channel.
+pub(super) fn open(service: Service, address: SocketAddr, shared: Arc<Shared>) -> io::Result<Open> {
+    let gate = if service.hook().is_some() { Gate::Control } else { Gate::Closed };
+    let answer = move |visit: Visit| {
+        let service = service.clone();
+        async move {
+            match (visit.standing, service.hook()) {
+                (Standing::Peer, _) => answer(service, visit).await,
+                (Standing::Stranger, Some(hook)) => control::answer(hook.clone(), visit).await,
+                (Standing::Stranger, None) => None,
+            }
+        }
+    };
+    stream::open(address, gate, shared, answer)
+}
+
+/// Answers a peer.
+async fn answer(service: Service, visit: Visit) -> Onward {
+    let Visit { stream, from, at, shared, .. } = visit;
     let idle = shared.limits.idle;
-    // Without it small answers wait for acknowledgements; a socket that can't is still usable.
-    let _ = stream.set_nodelay(true);
-    let Some(stream) = secured(&service, stream, &shared).await else { return };
+    let stream = secured(&service, stream, &shared).await?;
     let counted = Counted::new(Steady::new(stream, idle));
-    let visitor = Arc::new(Visitor::new(shared, from, at, service.https, counted.counter()));
+    let visitor = Arc::new(Visitor::new(service, shared, from, at, counted.counter()));
+    let visited = Arc::clone(&visitor);
     let answering = service_fn(move |request| {
         let visitor = Arc::clone(&visitor);
         async move { Ok::<_, Infallible>(visitor.answer(request).await) }
@@ -53,10 +82,11 @@ pub(super) async fn answer(service: Service, visit: Visit) {
         .serve_connection(TokioIo::new(counted), answering)
         .with_upgrades()
         .await;
+    visited.onward()
 }
 
 /// The stream on which HTTP is spoken; nothing where the TLS handshake fails or takes too long.
-async fn secured(service: &Service, stream: TcpStream, shared: &Shared) -> Option<Stream> {
+async fn secured(service: &Service, stream: Metered, shared: &Shared) -> Option<Stream> {
     if !service.https {
         return Some(Box::new(stream));
     }

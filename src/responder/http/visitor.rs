@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, LazyLock};
+use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 
 use bytes::Bytes;
 use http_body_util::{BodyExt, Full};
@@ -13,7 +13,9 @@ use hyper::header::{
 };
 use hyper::{Request, Response, StatusCode, Uri};
 
+use super::super::stream::Onward;
 use super::super::{Shared, websocket};
+use super::Service;
 use crate::model::probe::Protocol;
 use crate::model::run::Receipt;
 use crate::model::token::Token;
@@ -33,13 +35,15 @@ static LARGE_PAGE: LazyLock<Bytes> = LazyLock::new(|| {
 
 /// Who asks, over which connection.
 pub(super) struct Visitor {
+    service: Service,
     shared: Arc<Shared>,
     from: SocketAddr,
     at: SocketAddr,
-    https: bool,
     counter: Arc<Counter>,
     /// Bytes that earlier requests of this connection have received.
     accounted: AtomicU64,
+    /// What the connection was upgraded to.
+    onward: Mutex<Onward>,
 }
 
 /// A receipt under way; it is kept however the request ends.
@@ -68,18 +72,23 @@ enum Taken {
 
 impl Visitor {
     pub(super) fn new(
+        service: Service,
         shared: Arc<Shared>,
         from: SocketAddr,
         at: SocketAddr,
-        https: bool,
         counter: Arc<Counter>,
     ) -> Self {
-        Self { shared, from, at, https, counter, accounted: AtomicU64::new(0) }
+        Self { service, shared, from, at, counter, accounted: AtomicU64::new(0), onward: Mutex::default() }
     }
 
-    pub(super) async fn answer(&self, request: Request<Incoming>) -> Response<Full<Bytes>> {
-        if websocket::is_upgrade(&request) {
-            return websocket::answer(request, Arc::clone(&self.shared), self.from, self.at);
+    /// What the connection was upgraded to, once its last request is answered.
+    pub(super) fn onward(&self) -> Onward {
+        self.onward.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+
+    pub(super) async fn answer(&self, mut request: Request<Incoming>) -> Response<Full<Bytes>> {
+        if let Some(answer) = self.upgrade(&mut request) {
+            return answer;
         }
         let mut draft = self.draft(&request);
         let token = draft.receipt.as_ref().and_then(|receipt| receipt.token.clone());
@@ -104,6 +113,18 @@ impl Visitor {
         answer
     }
 
+    /// The answer to a request for the control channel or for a WebSocket.
+    fn upgrade(&self, request: &mut Request<Incoming>) -> Option<Response<Full<Bytes>>> {
+        let granted = self.service.hook().and_then(|hook| hook.grant(request, self.from, self.at, &self.shared));
+        let (answer, onward) = match granted {
+            Some((answer, channel)) => (answer, Some(channel)),
+            None if websocket::is_upgrade(request) => websocket::answer(request, &self.shared, self.from, self.at),
+            None => return None,
+        };
+        *self.onward.lock().unwrap_or_else(PoisonError::into_inner) = onward;
+        Some(answer)
+    }
+
     fn draft(&self, request: &Request<Incoming>) -> Draft<'_> {
         let mut receipt = self.shared.receipts.draft(Protocol::Http, self.from, self.at);
         let headers = request.headers();
@@ -114,7 +135,7 @@ impl Visitor {
         let asked = format!("{} {} {:?}", request.method(), request.uri(), request.version());
         receipt.asked = Some(cut(&asked));
         receipt.headers = headers.iter().map(kept).collect();
-        receipt.presented = self.https.then(|| self.shared.certificate.fingerprint.clone());
+        receipt.presented = self.service.https.then(|| self.shared.certificate.fingerprint.clone());
         Draft { visitor: self, receipt: Some(receipt), sent: 0 }
     }
 
@@ -158,10 +179,10 @@ fn page_bytes(uri: &Uri) -> Option<usize> {
 }
 
 /// A header for the receipt. What proves an account is not kept.
-fn kept((name, value): (&HeaderName, &HeaderValue)) -> (String, String) {
+pub(in super::super) fn kept((name, value): (&HeaderName, &HeaderValue)) -> (String, String) {
     let secret = [AUTHORIZATION, PROXY_AUTHORIZATION, COOKIE].contains(name);
     let text = if secret { "(not kept)".to_owned() } else { cut(&String::from_utf8_lossy(value.as_bytes())) };
-    (name.to_string(), text)
+    (cut(name.as_str()), text)
 }
 
 fn cut(text: &str) -> String {

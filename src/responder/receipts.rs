@@ -1,0 +1,164 @@
+//! What arrived, in order, bounded in number and in bytes.
+
+use std::collections::HashMap;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
+
+use super::Limits;
+use crate::model::probe::Protocol;
+use crate::model::run::Receipt;
+
+/// Bytes that a receipt takes besides its texts.
+const FIXED: usize = 256;
+
+/// The receipts of all responders.
+#[derive(Debug)]
+pub struct Receipts {
+    kept: Mutex<Kept>,
+    started: Instant,
+    most: Room,
+}
+
+#[derive(Debug, Default)]
+struct Kept {
+    list: Vec<Receipt>,
+    all: Room,
+    by: HashMap<IpAddr, Room>,
+    missed: u64,
+}
+
+/// Receipts and their bytes.
+#[derive(Debug, Default, Clone, Copy)]
+struct Room {
+    receipts: usize,
+    bytes: usize,
+}
+
+impl Room {
+    fn with(self, bytes: usize) -> Self {
+        Self { receipts: self.receipts + 1, bytes: self.bytes + bytes }
+    }
+
+    fn within(self, most: Self) -> bool {
+        self.receipts <= most.receipts && self.bytes <= most.bytes
+    }
+}
+
+impl Receipts {
+    /// Times are counted from `started`.
+    #[must_use]
+    pub fn new(started: Instant, limits: &Limits) -> Self {
+        let most = Room { receipts: limits.receipts, bytes: limits.receipt_bytes };
+        Self { kept: Mutex::default(), started, most }
+    }
+
+    /// A receipt to fill in, with the time of now.
+    #[must_use]
+    pub fn draft(&self, protocol: Protocol, source: SocketAddr, arrived_at: SocketAddr) -> Receipt {
+        Receipt {
+            protocol: protocol.word().to_owned(),
+            token: None,
+            source: source.to_string(),
+            arrived_at: arrived_at.to_string(),
+            received_bytes: 0,
+            sent_bytes: 0,
+            at_ms: u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX),
+            asked: None,
+            presented: None,
+            headers: Vec::new(),
+        }
+    }
+
+    /// Keeps a receipt, unless there is no room: one address fills half of it at most, so that others find some.
+    pub fn keep(&self, receipt: Receipt) {
+        let bytes = bytes_of(&receipt);
+        let address = address_of(&receipt);
+        let half = Room { receipts: self.most.receipts.div_ceil(2), bytes: self.most.bytes.div_ceil(2) };
+        let mut kept = self.lock();
+        let all = kept.all.with(bytes);
+        let of_one = address.and_then(|address| kept.by.get(&address).copied()).unwrap_or_default().with(bytes);
+        if !all.within(self.most) || !of_one.within(half) {
+            kept.missed += 1;
+            return;
+        }
+        kept.all = all;
+        if let Some(address) = address {
+            kept.by.insert(address, of_one);
+        }
+        kept.list.push(receipt);
+    }
+
+    #[must_use]
+    pub fn all(&self) -> Vec<Receipt> {
+        self.lock().list.clone()
+    }
+
+    /// How many receipts found no room. Where there are any, a missing receipt proves nothing.
+    #[must_use]
+    pub fn missed(&self) -> u64 {
+        self.lock().missed
+    }
+
+    /// Forgets what came from an address, to make room: its run is over.
+    pub fn forget(&self, address: IpAddr) {
+        let address = address.to_canonical();
+        let mut kept = self.lock();
+        kept.list.retain(|receipt| address_of(receipt) != Some(address));
+        if let Some(freed) = kept.by.remove(&address) {
+            kept.all.receipts -= freed.receipts;
+            kept.all.bytes -= freed.bytes;
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Kept> {
+        self.kept.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn address_of(receipt: &Receipt) -> Option<IpAddr> {
+    Some(receipt.source.parse::<SocketAddr>().ok()?.ip().to_canonical())
+}
+
+fn bytes_of(receipt: &Receipt) -> usize {
+    let texts = [&receipt.token, &receipt.asked, &receipt.presented].into_iter().flatten().map(String::len);
+    let headers = receipt.headers.iter().map(|(name, value)| name.len() + value.len());
+    FIXED + texts.chain(headers).sum::<usize>()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn receipts(limits: Limits) -> (Receipts, impl Fn(&Receipts, u8)) {
+        let from = |receipts: &Receipts, n: u8| {
+            let source = SocketAddr::from(([127, 0, 0, n], 40_000));
+            receipts.keep(receipts.draft(Protocol::Tcp, source, source));
+        };
+        (Receipts::new(Instant::now(), &limits), from)
+    }
+
+    #[test]
+    fn one_address_fills_half_of_the_room_and_all_of_them_the_whole() {
+        for limits in
+            [Limits { receipts: 10, ..Limits::default() }, Limits { receipt_bytes: 10 * FIXED, ..Limits::default() }]
+        {
+            let (receipts, keep) = receipts(limits);
+            (0..100).for_each(|_| keep(&receipts, 1));
+            assert_eq!((receipts.all().len(), receipts.missed()), (5, 95));
+            (2..100).for_each(|n| keep(&receipts, n));
+            assert_eq!((receipts.all().len(), receipts.missed()), (10, 95 + 93));
+        }
+    }
+
+    #[test]
+    fn what_is_forgotten_makes_room() {
+        let (receipts, keep) = receipts(Limits { receipts: 2, ..Limits::default() });
+        keep(&receipts, 1);
+        keep(&receipts, 2);
+        receipts.forget([127, 0, 0, 1].into());
+        keep(&receipts, 3);
+        let sources: Vec<String> = receipts.all().into_iter().map(|receipt| receipt.source).collect();
+        assert_eq!(sources, ["127.0.0.2:40000", "127.0.0.3:40000"]);
+    }
+}
