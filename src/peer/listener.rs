@@ -65,8 +65,8 @@ pub trait Place: Send {}
 pub trait Host: Send + Sync {
     /// The greeting, without the joining side's address.
     fn welcome(&self, address: IpAddr) -> Welcome;
-    /// Counts these addresses as peers until the place is dropped.
-    fn admit(&self, addresses: &[IpAddr]) -> Box<dyn Place>;
+    /// Counts a proved address, and those that it names as its own, as peers until the place is dropped.
+    fn admit(&self, address: IpAddr, named: &[IpAddr]) -> Box<dyn Place>;
     /// Runs this side's own flows for a joined side whose responders answer as it says.
     fn test(&self, joined: &Joined, answers: Vec<Answering>, certificate: String) -> BoxFuture<'static, Vec<Outcome>>;
     /// What was seen of a joined side.
@@ -88,9 +88,8 @@ where
         return;
     }
     let joined = Joined { hello, address: from.ip().to_canonical() };
-    let mut addresses = vec![joined.address];
-    addresses.extend(joined.hello.addresses.iter().take(MOST_ADDRESSES).map(IpAddr::to_canonical));
-    let _place = host.admit(&addresses);
+    let named: Vec<IpAddr> = joined.hello.addresses.iter().take(MOST_ADDRESSES).map(IpAddr::to_canonical).collect();
+    let _place = host.admit(joined.address, &named);
     let mut told = Told::default();
     let _ = converse(&mut speech, &joined, host.as_ref(), &mut told).await;
     host.left(&joined, told.outcomes, told.sightings);

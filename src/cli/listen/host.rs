@@ -9,7 +9,7 @@ use futures_util::future::BoxFuture;
 use tokio::sync::{Notify, Semaphore};
 
 use super::super::bind::{self, OtherSide};
-use super::super::{output, session};
+use super::super::{colour, output, session};
 use crate::model::flow::Role;
 use crate::model::run::{Outcome, Peer, Receipt};
 use crate::model::sighting::{Answering, Sightings};
@@ -138,10 +138,11 @@ impl Host for Listening {
         }
     }
 
-    fn admit(&self, addresses: &[IpAddr]) -> Box<dyn Place> {
+    fn admit(&self, address: IpAddr, named: &[IpAddr]) -> Box<dyn Place> {
         let now = self.joined.fetch_add(1, Ordering::SeqCst) + 1;
         self.crowd.fetch_max(now, Ordering::SeqCst);
-        let admissions = addresses.iter().map(|address| self.shared.peers.admit(*address)).collect();
+        let mut admissions = vec![self.shared.peers.admit(address)];
+        admissions.extend(named.iter().map(|named| self.shared.peers.admit_named(*named)));
         match self.me.upgrade() {
             Some(listening) => Box::new(Seat { _admissions: admissions, listening }),
             None => Box::new(Ended),
@@ -180,7 +181,10 @@ impl Host for Listening {
             let peer = Peer { side: joined.hello.sides.clone(), address: joined.address.to_string() };
             let run = session::record(&self.profile, &self.sides, outcomes, Some(peer), sightings);
             let name = format!("{}-{}.json", self.sides.first().map_or("side", |side| side.as_str()), run.run.id);
-            if let Err(error) = std::fs::write(folder.join(&name), crate::report::json::render(&run)) {
+            if let Err(error) = std::fs::write(
+                folder.join(&name),
+                crate::report::render(crate::report::Format::Json, &run, &colour::of_file(false)),
+            ) {
                 output::say(&format!("{name} can't be kept: {error}"));
             }
         }

@@ -8,8 +8,6 @@ use std::process::ExitCode;
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant, SystemTime};
 
-use hyper_util::rt::TokioIo;
-
 use super::answers::Answers;
 use super::args::ListenArgs;
 use super::{CliError, bind, exit, output, session};
@@ -17,6 +15,7 @@ use crate::model::flow::Role;
 use crate::model::sighting::AnsweredBy;
 use crate::peer::join::JoinCode;
 use crate::peer::listener::{self, Invitation};
+use crate::peer::message::PATH;
 use crate::plan::{self, PlannedAnswer};
 use crate::profile::Profile;
 use crate::profile::catalog::Catalog;
@@ -56,7 +55,7 @@ async fn listen(profile: Profile, sides: Vec<Role>, args: &ListenArgs) -> Result
     let planned = with_hook(plan.answers, args.control_port, &hook);
     let answers = Answers::open(&planned, &shared).await;
     let shares = shared_port(&planned, &answers);
-    let (port, _control) = control(shares, args.control_port, &shared, &hook).await?;
+    let (port, _control) = control(shares, args.control_port, &shared, &hook)?;
     output::say("Listening:");
     output::say(&answers.describe());
     output::say(&format!("  control channel      TCP {port}"));
@@ -81,14 +80,14 @@ struct Desk {
 
 fn hook(desk: &Arc<OnceLock<Desk>>) -> ControlHook {
     let desk = Arc::clone(desk);
-    ControlHook::new(move |upgraded, from, _| {
+    ControlHook::new(PATH, move |stream, from, _| {
         let desk = Arc::clone(&desk);
-        Box::pin(async move {
+        async move {
             if let Some(desk) = desk.get() {
                 let host: Arc<dyn listener::Host> = Arc::clone(&desk.listening) as _;
-                listener::serve(TokioIo::new(upgraded), from, &desk.invitation, host).await;
+                listener::serve(stream, from, &desk.invitation, host).await;
             }
-        })
+        }
     })
 }
 
@@ -106,7 +105,7 @@ fn with_hook(mut planned: Vec<PlannedAnswer>, own_port: Option<u16>, hook: &Cont
 }
 
 /// The port of the control channel, and its listeners where it has a port of its own.
-async fn control(
+fn control(
     shares: Option<u16>,
     own_port: Option<u16>,
     shared: &Arc<Shared>,
@@ -118,7 +117,7 @@ async fn control(
     let wanted = own_port.map_or(CONTROL_PORTS.to_vec(), |port| vec![port]);
     let mut tried = Vec::new();
     for port in wanted {
-        match open_everywhere(port, shared, hook).await {
+        match open_everywhere(port, shared, hook) {
             Ok(open) => return Ok((port, open)),
             Err(error) => tried.push(format!("TCP {port}: {error}")),
         }
@@ -127,12 +126,12 @@ async fn control(
     Err(CliError::usage(format!("no port for the control channel ({tried}); name a free one with --control-port")))
 }
 
-async fn open_everywhere(port: u16, shared: &Arc<Shared>, hook: &ControlHook) -> std::io::Result<Vec<Open>> {
+fn open_everywhere(port: u16, shared: &Arc<Shared>, hook: &ControlHook) -> std::io::Result<Vec<Open>> {
     let address = |ip: IpAddr| SocketAddr::new(ip, port);
     let open = |ip: IpAddr| responder::open_control(address(ip), Arc::clone(shared), hook.clone());
-    let mut list = vec![open(Ipv4Addr::UNSPECIFIED.into()).await?];
+    let mut list = vec![open(Ipv4Addr::UNSPECIFIED.into())?];
     // A machine without IPv6 is joined over IPv4 alone.
-    list.extend(open(Ipv6Addr::UNSPECIFIED.into()).await.ok());
+    list.extend(open(Ipv6Addr::UNSPECIFIED.into()).ok());
     Ok(list)
 }
 
