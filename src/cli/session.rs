@@ -20,6 +20,7 @@ use crate::sys;
 /// # Errors
 /// The operating system gives no threads or no event queue.
 pub(super) fn runtime() -> Result<tokio::runtime::Runtime, CliError> {
+    sys::allow_many_sockets();
     let built = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
     built.map_err(|error| CliError::tool(format!("the runtime does not start: {error}")))
 }

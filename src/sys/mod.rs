@@ -6,6 +6,6 @@ mod linux;
 mod windows;
 
 #[cfg(not(windows))]
-pub use linux::{failure_of_os_code, host_name, take_icmp, watch_icmp};
+pub use linux::{allow_many_sockets, failure_of_os_code, host_name, take_icmp, watch_icmp};
 #[cfg(windows)]
-pub use windows::{failure_of_os_code, host_name, take_icmp, watch_icmp};
+pub use windows::{allow_many_sockets, failure_of_os_code, host_name, take_icmp, watch_icmp};
