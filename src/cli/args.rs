@@ -7,7 +7,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 
 use super::exit::{self, FailOn};
-use crate::model::span::Span;
+use crate::model::span::{BadSpan, Span};
 use crate::report::Format;
 
 /// The first things to try, as help and the manual page tell them.
@@ -65,7 +65,7 @@ pub struct DemoArgs {
     #[arg(long)]
     pub serve: bool,
     /// The time that each check may take, such as 500ms or 5s
-    #[arg(long, value_name = "TIME")]
+    #[arg(long, value_name = "TIME", value_parser = wait)]
     pub timeout: Option<Span>,
     #[command(flatten)]
     pub output: OutputArgs,
@@ -88,10 +88,10 @@ pub struct CheckArgs {
     #[arg(long, value_name = "CODE")]
     pub join: Option<String>,
     /// The time that the whole run may take, such as 30s
-    #[arg(long, value_name = "TIME")]
+    #[arg(long, value_name = "TIME", value_parser = wait)]
     pub deadline: Option<Span>,
     /// The time that each check may take, such as 500ms or 5s
-    #[arg(long, value_name = "TIME")]
+    #[arg(long, value_name = "TIME", value_parser = wait)]
     pub timeout: Option<Span>,
     /// What ends the program with exit code 1
     #[arg(long, value_enum, value_name = "STATUS", default_value_t)]
@@ -134,6 +134,15 @@ pub struct ListenArgs {
     /// A folder with checks and profiles that go before the built-in ones
     #[arg(long, value_name = "DIR")]
     pub checks_folder: Option<PathBuf>,
+}
+
+/// A time to wait that leaves room for an answer.
+fn wait(written: &str) -> Result<Span, String> {
+    let span: Span = written.parse().map_err(|error: BadSpan| error.to_string())?;
+    if span < Span::LEAST_WAIT {
+        return Err(format!("that is too short for an answer to come; write `{}` or more", Span::LEAST_WAIT));
+    }
+    Ok(span)
 }
 
 /// How and where a run is shown.

@@ -1,7 +1,9 @@
 //! What surrounds a run of the engine: the runtime, the resolver, secrets, Ctrl-C, and the record at the end.
 
+use std::future::poll_fn;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::task::Poll;
 use std::time::Instant;
 
 use super::{CliError, progress, secrets};
@@ -22,6 +24,7 @@ use crate::sys;
 /// # Errors
 /// The operating system gives no threads or no event queue.
 pub(super) fn runtime() -> Result<tokio::runtime::Runtime, CliError> {
+    sys::allow_many_sockets();
     let built = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
     built.map_err(|error| CliError::tool(format!("the runtime does not start: {error}")))
 }
@@ -38,7 +41,7 @@ pub(super) async fn run(
 ) -> Result<Run, CliError> {
     let net = net(profile, plan)?;
     let (clock, started) = (Instant::now(), jiff::Timestamp::now());
-    let results = runner::run(plan, net, clock, observer, interrupted()).await;
+    let results = runner::run(plan, net, clock, observer, interrupted().await).await;
     let mut info = info(&plan.profile, &plan.sides, started);
     info.elapsed_ms = u64::try_from(clock.elapsed().as_millis()).unwrap_or(u64::MAX);
     info.cut_short = results.cut_short;
@@ -95,16 +98,25 @@ fn info(profile: &str, sides: &[Role], started: jiff::Timestamp) -> RunInfo {
     }
 }
 
-/// Completes at the first Ctrl-C. A second one ends the program at once.
-async fn interrupted() {
-    if tokio::signal::ctrl_c().await.is_err() {
-        std::future::pending::<()>().await;
-    }
-    tokio::spawn(async {
-        if tokio::signal::ctrl_c().await.is_ok() {
-            std::process::exit(130);
+/// Begins to listen, and gives what completes at the first Ctrl-C. A second one ends the program at once.
+async fn interrupted() -> impl Future<Output = ()> {
+    let mut first = Box::pin(tokio::signal::ctrl_c());
+    // Asked for the first time, it begins to listen: a Ctrl-C in the run's first moments must not go without a record.
+    let already = poll_fn(|context| Poll::Ready(first.as_mut().poll(context))).await;
+    async move {
+        let told = match already {
+            Poll::Ready(told) => told,
+            Poll::Pending => first.await,
+        };
+        if told.is_err() {
+            std::future::pending::<()>().await;
         }
-    });
+        tokio::spawn(async {
+            if tokio::signal::ctrl_c().await.is_ok() {
+                std::process::exit(130);
+            }
+        });
+    }
 }
 
 /// What the plan takes from the environment: the proxy settings.

@@ -118,6 +118,8 @@ pub enum Failure {
     AddressInUse,
     /// The source address asked for is not on this machine.
     AddressUnavailable,
+    /// This machine gives the program no further sockets.
+    NoMoreSockets,
     NameNotFound,
     NameNoAddress,
     NameServerSilent,

@@ -18,6 +18,9 @@ pub struct Span(pub Duration);
 pub struct BadSpan;
 
 impl Span {
+    /// The least time in which an answer can be awaited: less says nothing of the network, only of the waiting.
+    pub const LEAST_WAIT: Self = Self::millis(100);
+
     pub const PATTERN: &'static str = r"^[0-9]{1,7}(ms|s|m)$";
 
     #[must_use]

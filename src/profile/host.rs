@@ -1,6 +1,6 @@
 //! Host names, addresses and proxies as people write them in profiles.
 
-use std::net::{IpAddr, Ipv6Addr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use super::ProxySetting;
 
@@ -13,12 +13,14 @@ pub type Wrong = (String, String);
 /// What is wrong with it.
 pub fn host(written: &str) -> Result<String, Wrong> {
     let bare = written.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(written);
-    if let Ok(address) = bare.parse::<Ipv6Addr>() {
-        return Ok(address.to_string());
+    if let Ok(address) = bare.parse::<IpAddr>() {
+        return one_host(address, written);
     }
     if let Some((scheme, rest)) = written.split_once("://") {
-        let host = rest.split(['/', ':']).next().unwrap_or_default();
-        let remedy = format!("write `host: {host}`, and `https: {}` if HTTP is spoken", scheme == "https");
+        let place = rest.split('/').next().unwrap_or_default();
+        let (host, port) = place.split_once(':').unwrap_or((place, ""));
+        let port = if port.is_empty() { String::new() } else { format!(", `port: {port}`") };
+        let remedy = format!("write `host: {host}`{port}, and `https: {}` if HTTP is spoken", scheme == "https");
         return Err((format!("`{}` is a URL, not a host", shown(written)), remedy));
     }
     if let Some(share) = written.strip_prefix(r"\\") {
@@ -44,6 +46,17 @@ pub fn host(written: &str) -> Result<String, Wrong> {
         return Err((format!("`{}` names an interface of this machine", shown(written)), remedy.to_owned()));
     }
     name(written)
+}
+
+/// An address at which one host can be.
+fn one_host(address: IpAddr, written: &str) -> Result<String, Wrong> {
+    let everyone = address == IpAddr::V4(Ipv4Addr::BROADCAST);
+    let what = match address.to_canonical() {
+        own if own.is_unspecified() => "stands for every address of this machine",
+        many if many.is_multicast() || everyone => "is the address of many hosts at once",
+        _ => return Ok(address.to_string()),
+    };
+    Err((format!("`{}` {what}", shown(written)), "write the host's own name or address".to_owned()))
 }
 
 fn name(written: &str) -> Result<String, Wrong> {

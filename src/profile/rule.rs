@@ -8,9 +8,10 @@ use super::node::Node;
 use super::problem::Problems;
 use super::suggest::did_you_mean;
 use super::syntax::{CheckFile, PortFile, WhenFile, is_port_key};
-use super::{Check, Condition, PortRule, RoleInfo, endpoint, schema, shape, typed, yaml};
+use super::{Check, Condition, PortRule, RoleInfo, endpoint, schema, shape, typed, validate, yaml};
 use crate::model::flow::Role;
 use crate::model::probe::Probe;
+use crate::model::span::Span;
 
 /// What a remedy may have filled in.
 const PLACEHOLDERS: [&str; 4] = ["port", "host", "from", "to"];
@@ -142,6 +143,9 @@ fn check_protocol(node: &Node, file: &CheckFile, problems: &mut Problems) {
         let remedy = "write the part of the URL after the host: `/`, `/service?x=1`; escape other characters as %20";
         let place = node.place_of(&["probe", protocol.word(), "path"]);
         problems.push(place.problem(format!("`{}` is not a path", path.escape_debug()), remedy));
+    }
+    if let Some(timeout) = file.timeout.filter(|timeout| *timeout < Span::LEAST_WAIT) {
+        problems.push(validate::too_short(node.place_of(&["timeout"]), timeout));
     }
     if let (Probe::Websocket(websocket), Some(timeout)) = (&file.probe, file.timeout)
         && websocket.hold.is_some_and(|hold| hold >= timeout)

@@ -3,7 +3,7 @@
 use super::catalog::Catalog;
 use super::layers::Stacked;
 use super::node::{Entry, Node};
-use super::problem::Problems;
+use super::problem::{Place, Problem, Problems};
 use super::rule::Known;
 use super::suggest::did_you_mean;
 use super::syntax::{SettingsFile, is_port_key};
@@ -103,6 +103,9 @@ fn unread_ports(root: &Node, checks: &[&Check], problems: &mut Problems) {
 /// deadline is not said lasts as long as its longest check.
 fn settings(root: &Node, file: SettingsFile, checks: &mut [Check], problems: &mut Problems) -> Settings {
     let timeout = file.timeout.unwrap_or(TIMEOUT);
+    if timeout < Span::LEAST_WAIT {
+        problems.push(too_short(root.place_of(&["settings", "timeout"]), timeout));
+    }
     for check in checks.iter_mut().filter(|check| check.timeout.is_none()) {
         if let Probe::Websocket(websocket) = &check.probe {
             check.timeout = websocket.hold.map(|hold| Span(hold.0 + timeout.0));
@@ -120,6 +123,12 @@ fn settings(root: &Node, file: SettingsFile, checks: &mut [Check], problems: &mu
         attempts: file.attempts.unwrap_or(ATTEMPTS),
         name_servers: file.name_servers.unwrap_or_default(),
     }
+}
+
+/// A time in which no answer can come.
+pub(super) fn too_short(place: &Place, time: Span) -> Problem {
+    let remedy = format!("write `{}` or more, or leave it out", Span::LEAST_WAIT);
+    place.problem(format!("{time} is too short for an answer to come"), remedy)
 }
 
 /// A check that is left out finds no port.

@@ -4,6 +4,7 @@ use std::io::IoSliceMut;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::os::fd::{AsFd, AsRawFd};
 
+use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use nix::sys::socket::{ControlMessageOwned, MsgFlags, SockaddrStorage, recvmsg, setsockopt, sockopt};
 
 use crate::model::evidence::{Failure, Icmp};
@@ -45,7 +46,17 @@ pub fn failure_of_os_code(code: i32) -> Option<Failure> {
         libc::EHOSTDOWN | libc::EHOSTUNREACH => Some(Failure::HostUnreachable),
         // EINVAL is what connect(2) answers on a `blackhole` route.
         libc::ENONET | libc::EINVAL => Some(Failure::NetworkUnreachable),
+        libc::EMFILE | libc::ENFILE => Some(Failure::NoMoreSockets),
         _ => None,
+    }
+}
+
+/// Lets this program open as many sockets as the system permits it: a profile may have more flows than the 1024 files
+/// that programs may hold at first.
+pub fn allow_many_sockets() {
+    // Where the limit can't be read or raised, what does not fit is told check by check.
+    if let Ok((_, most)) = getrlimit(Resource::RLIMIT_NOFILE) {
+        let _ = setrlimit(Resource::RLIMIT_NOFILE, most, most);
     }
 }
 

@@ -6,9 +6,9 @@ mod linux;
 mod windows;
 
 #[cfg(not(windows))]
-pub use linux::{failure_of_os_code, host_name, own_addresses, take_icmp, watch_icmp};
+pub use linux::{allow_many_sockets, failure_of_os_code, host_name, own_addresses, take_icmp, watch_icmp};
 #[cfg(windows)]
-pub use windows::{failure_of_os_code, host_name, own_addresses, take_icmp, watch_icmp};
+pub use windows::{allow_many_sockets, failure_of_os_code, host_name, own_addresses, take_icmp, watch_icmp};
 
 /// Whether others may reach this machine by an address of its own.
 fn reachable(address: &std::net::IpAddr) -> bool {

@@ -6,8 +6,8 @@ use std::os::windows::io::{AsRawSocket, AsSocket};
 
 use windows_sys::Win32::Networking::WinSock::{
     AF_INET, AF_INET6, ICMP_ERROR_INFO, INVALID_SOCKET, IPPROTO_TCP, SOCKET, TCP_FAIL_CONNECT_ON_ICMP_ERROR,
-    TCP_ICMP_ERROR_INFO, WSAEACCES, WSAEHOSTDOWN, WSAENETDOWN, WSAHOST_NOT_FOUND, WSANO_DATA, WSANO_RECOVERY,
-    WSATRY_AGAIN, getsockopt, setsockopt,
+    TCP_ICMP_ERROR_INFO, WSAEACCES, WSAEHOSTDOWN, WSAEMFILE, WSAENETDOWN, WSAHOST_NOT_FOUND, WSANO_DATA,
+    WSANO_RECOVERY, WSATRY_AGAIN, getsockopt, setsockopt,
 };
 
 use crate::model::evidence::{Failure, Icmp};
@@ -55,12 +55,16 @@ pub fn failure_of_os_code(code: i32) -> Option<Failure> {
         WSAEACCES => Some(Failure::Denied),
         WSAEHOSTDOWN => Some(Failure::HostUnreachable),
         WSAENETDOWN => Some(Failure::NetworkUnreachable),
+        WSAEMFILE => Some(Failure::NoMoreSockets),
         WSAHOST_NOT_FOUND => Some(Failure::NameNotFound),
         WSANO_DATA => Some(Failure::NameNoAddress),
         WSATRY_AGAIN | WSANO_RECOVERY => Some(Failure::NameServerFailed),
         _ => None,
     }
 }
+
+/// Windows sets no limit of this kind.
+pub fn allow_many_sockets() {}
 
 /// The name of this machine.
 #[must_use]

@@ -65,6 +65,13 @@ fn own_trouble(case: &Case, failure: Failure) -> Option<Judgement> {
                 "End programs that hold very many connections, or wait until the system frees their ports.",
             ),
         ),
+        Failure::NoMoreSockets => Some(
+            Judgement::error(format!("{first_hop} was not tried: this machine gives the program no more sockets."))
+                .remedy(
+                    Who::ThisHost,
+                    "Let the program hold more open files (`ulimit -n`), or run fewer checks at once with `--only`.",
+                ),
+        ),
         _ => None,
     }
 }

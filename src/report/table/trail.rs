@@ -69,6 +69,7 @@ fn end(failure: Failure) -> &'static str {
         Failure::NetworkUnreachable => "network unreachable",
         Failure::Rejected => "rejected",
         Failure::Denied => "denied by this machine",
+        Failure::NoMoreSockets => "no more sockets on this machine",
         Failure::AddressInUse => "port in use on this machine",
         Failure::AddressUnavailable => "source address not on this machine",
         Failure::NameNotFound => "no such name",
