@@ -17,3 +17,4 @@ mod tcp;
 mod tftp;
 mod tls;
 mod websocket;
+mod witness;

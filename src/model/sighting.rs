@@ -88,4 +88,3 @@ pub enum AnsweredBy {
     /// Nothing: the port could not be opened.
     Nothing,
 }
-

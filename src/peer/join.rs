@@ -26,7 +26,9 @@ pub struct JoinCode {
 /// Why a text is not a join code.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum BadCode {
-    #[error("this is not a join code: it does not begin with `{PREFIX}`; copy the whole line that `bothways listen` printed")]
+    #[error(
+        "this is not a join code: it does not begin with `{PREFIX}`; copy the whole line that `bothways listen` printed"
+    )]
     Foreign,
     #[error("the join code is damaged: copy the whole line that `bothways listen` printed")]
     Damaged,

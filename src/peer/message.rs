@@ -22,9 +22,18 @@ pub const MOST_BYTES_OF_A_STRANGER: usize = 4096;
 #[serde(tag = "say", rename_all = "kebab-case", deny_unknown_fields)]
 pub enum FromJoiner {
     /// First of all.
-    Hello { version: u32, token: String, run: String, sides: Vec<Role>, checks: Vec<String> },
+    Hello {
+        version: u32,
+        token: String,
+        run: String,
+        sides: Vec<Role>,
+        checks: Vec<String>,
+    },
     /// My responders are open: run your own flows, those towards me and those towards others.
-    Test { answers: Vec<Answering>, budget_ms: u64 },
+    Test {
+        answers: Vec<Answering>,
+        budget_ms: u64,
+    },
     /// My probes have ended: what did you see of me?
     WhatDidYouSee,
     Bye,

@@ -6,6 +6,23 @@ mod linux;
 mod windows;
 
 #[cfg(not(windows))]
-pub use linux::{failure_of_os_code, host_name, take_icmp, watch_icmp};
+pub use linux::{ConnectionTable, Counters, Packets, failure_of_os_code, host_name, take_icmp, watch_icmp};
 #[cfg(windows)]
-pub use windows::{failure_of_os_code, host_name, take_icmp, watch_icmp};
+pub use windows::{ConnectionTable, Counters, Packets, failure_of_os_code, host_name, take_icmp, watch_icmp};
+
+/// What the system has counted since it started, of connection requests that never became connections.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// Half-open connections that were ended by a reset or by an ICMP message.
+    pub ended: u64,
+    /// Requests that arrived and that the table of connections may not show: the listener's queue was full, or they
+    /// were answered with a SYN cookie.
+    pub untabled: u64,
+}
+
+/// Which way a packet passes an interface.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Direction {
+    In,
+    Out,
+}
