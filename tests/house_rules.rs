@@ -11,7 +11,7 @@ const LINES_OF_A_FILE: usize = 400;
 const LINES_OF_A_FUNCTION: usize = 60;
 
 /// Which modules at the crate's root each of them may name, besides itself. Whoever is not here may name none.
-const MAY_NAME: [(&str, &[&str]); 12] = [
+const MAY_NAME: [(&str, &[&str]); 13] = [
     ("model", &[]),
     ("sys", &["model"]),
     ("wire", &["model"]),
@@ -23,6 +23,7 @@ const MAY_NAME: [(&str, &[&str]); 12] = [
     ("diagnose", &["wire", "model"]),
     ("report", &["model"]),
     ("explain", &["model"]),
+    ("peer", &["wire", "sys", "model"]),
     ("engine", &["probe", "responder", "plan", "profile", "diagnose", "net", "wire", "sys", "model"]),
 ];
 

@@ -21,3 +21,4 @@ mod tftp;
 mod tls;
 mod trial;
 mod websocket;
+mod witness;

@@ -8,3 +8,4 @@ pub mod joiner;
 pub mod listener;
 pub mod message;
 pub mod speech;
+pub mod witness;

@@ -1,4 +1,10 @@
 //! Linux: ICMP behind failures from the socket's error queue (`IP_RECVERR`, ip(7)), without privileges.
+//!
+//! What passes before any program sees it is in [`table`], [`counters`] and [`packets`].
+
+mod counters;
+mod packets;
+mod table;
 
 use std::io::IoSliceMut;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
@@ -6,6 +12,10 @@ use std::os::fd::{AsFd, AsRawFd};
 
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use nix::sys::socket::{ControlMessageOwned, MsgFlags, SockaddrStorage, recvmsg, setsockopt, sockopt};
+
+pub use counters::Counters;
+pub use packets::Packets;
+pub use table::ConnectionTable;
 
 use crate::model::evidence::{Failure, Icmp};
 

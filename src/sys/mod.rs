@@ -6,9 +6,26 @@ mod linux;
 mod windows;
 
 #[cfg(not(windows))]
-pub use linux::{allow_many_sockets, failure_of_os_code, host_name, own_addresses, take_icmp, watch_icmp};
+pub use linux::{ConnectionTable, Counters, Packets, allow_many_sockets, failure_of_os_code, host_name, own_addresses, take_icmp, watch_icmp};
 #[cfg(windows)]
-pub use windows::{allow_many_sockets, failure_of_os_code, host_name, own_addresses, take_icmp, watch_icmp};
+pub use windows::{ConnectionTable, Counters, Packets, allow_many_sockets, failure_of_os_code, host_name, own_addresses, take_icmp, watch_icmp};
+
+/// What the system has counted since it started, of connection requests that never became connections.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// Half-open connections that were ended by a reset or by an ICMP message.
+    pub ended: u64,
+    /// Requests that arrived and that the table of connections may not show: the listener's queue was full, or they
+    /// were answered with a SYN cookie.
+    pub untabled: u64,
+}
+
+/// Which way a packet passes an interface.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Direction {
+    In,
+    Out,
+}
 
 /// Whether others may reach this machine by an address of its own.
 fn reachable(address: &std::net::IpAddr) -> bool {

@@ -1,9 +1,18 @@
 //! Windows: ICMP behind failed connects from `TCP_ICMP_ERROR_INFO` (Windows 10 2004 and newer).
+//!
+//! Half-open connections are read in [`table`]; what this system does not show is in [`absent`].
 #![expect(unsafe_code, reason = "Winsock options have no safe wrapper")]
+
+mod absent;
+mod table;
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::os::windows::io::{AsRawSocket, AsSocket};
 
+pub use absent::{Counters, Packets};
+pub use table::ConnectionTable;
+use windows_sys::Win32::Foundation::{ERROR_INSUFFICIENT_BUFFER, FALSE, NO_ERROR};
+use windows_sys::Win32::NetworkManagement::IpHelper::{GetExtendedTcpTable, TCP_TABLE_OWNER_PID_ALL};
 use windows_sys::Win32::Networking::WinSock::{
     AF_INET, AF_INET6, ICMP_ERROR_INFO, INVALID_SOCKET, IPPROTO_TCP, SOCKET, TCP_FAIL_CONNECT_ON_ICMP_ERROR,
     TCP_ICMP_ERROR_INFO, WSAEACCES, WSAEHOSTDOWN, WSAEMFILE, WSAENETDOWN, WSAHOST_NOT_FOUND, WSANO_DATA,
@@ -46,6 +55,25 @@ pub fn take_icmp(socket: &impl AsSocket) -> Option<Icmp> {
         }
     };
     Some(Icmp { kind: info.r#type, code: info.code, from: Some(from), v6 })
+}
+
+/// The system's table of TCP connections of one family, in words of 32 bits: the number of rows, then the rows.
+fn tcp_table(family: u16) -> Option<Vec<u32>> {
+    let mut table: Vec<u32> = Vec::new();
+    // The table may have grown before it is asked for again with the room that it needed.
+    for _ in 0..8 {
+        let mut bytes = u32::try_from(table.len().checked_mul(4)?).ok()?;
+        let (family, kind) = (u32::from(family), TCP_TABLE_OWNER_PID_ALL);
+        // SAFETY: the buffer is writable and as long as `bytes` says (the system writes no more than that, and nothing
+        // into an empty one), and is aligned for rows of 32-bit words.
+        let result = unsafe { GetExtendedTcpTable(table.as_mut_ptr().cast(), &raw mut bytes, FALSE, family, kind, 0) };
+        match result {
+            NO_ERROR => return Some(table),
+            ERROR_INSUFFICIENT_BUFFER => table.resize(usize::try_from(bytes).ok()?.div_ceil(4) + 256, 0),
+            _ => return None,
+        }
+    }
+    None
 }
 
 /// OS codes for which `ErrorKind` has no word of its own.

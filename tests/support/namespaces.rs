@@ -1,5 +1,6 @@
 //! A small network in Linux namespaces: client, router, server. Made by a test (as root), gone when dropped.
 
+use std::ffi::OsStr;
 use std::future::Future;
 use std::io::Write;
 use std::net::{IpAddr, SocketAddr, TcpListener};
@@ -114,6 +115,13 @@ impl Network {
             Command::new("ip").args(["netns", "exec", &self.node(node)]).arg(nft).args(["-f", "-"]),
             &format!("table inet t {{\n chain c {{\n {chain}\n }}\n}}\n"),
         );
+    }
+
+    /// A program to be started on one machine.
+    pub fn program(&self, node: Node, program: impl AsRef<OsStr>) -> Command {
+        let mut command = Command::new("ip");
+        command.args(["netns", "exec", &self.node(node)]).arg(program);
+        command
     }
 
     /// A listening socket on one machine; the kernel completes connections to it.

@@ -1,0 +1,237 @@
+//! What a peer's probes do on this side's ports before any program sees them.
+//!
+//! A receipt proves that a conversation arrived; where there is none, a [`Witness`] splits the silence: did the request
+//! never arrive, or was the reply lost? Start one for each run of a peer, so that the counters and the bounds are that
+//! run's. What it all means is left to `diagnose::both`.
+//!
+//! # What shows where
+//! Seen on Linux 6.18 with nftables, for a connect to an open port:
+//!
+//! | what happens to the request or to the reply (SYN-ACK) | table | counters | packets |
+//! |---|---|---|---|
+//! | request lost on the way | - | - | - |
+//! | request dropped by this host's own firewall (input) | - | - | request in |
+//! | reply dropped or rejected by this host's own firewall (output) | half-open, lasts | - | request in |
+//! | reply dropped on the way | half-open, lasts | - | request in, reply out |
+//! | reply answered with a TCP reset | for microseconds | ended | request in, reply out |
+//! | reply answered with ICMP net- or host-unreachable, ICMPv6 admin-prohibited or port-unreachable | for microseconds | ended | request in, reply out |
+//! | reply answered with another ICMP (admin-, host-, net-prohibited, port-, protocol-unreachable; ICMPv6 no-route, address-unreachable) | half-open, lasts | - | request in, reply out |
+//! | connected | for one round trip: rarely | - | request in, reply out |
+//!
+//! An output rule of this host that rejects with ICMP host-unreachable ends the half-open connection too. "Lasts" is
+//! until the replies are given up, by default for a minute. So no half-open connection *and* no ended one proves, with
+//! [`Means::ConnectionTable`] and [`Means::Counters`], that the request did not get past this host's firewall; that it did
+//! not reach the host at all takes [`Means::Packets`].
+//!
+//! # What can mislead
+//! - A packet that arrived may still be dropped by this host's own firewall: packets are seen before it. Packets that
+//!   leave are seen behind it.
+//! - A half-open connection of a service whose queue of connections is full lasts although nothing is lost.
+//! - Other machines behind the peer's address (NAT) are not told from it, and the counters know no address at all.
+//! - A program that takes packets before the system does (XDP, a virtual machine's own interface) hides them.
+
+mod seen;
+
+use std::net::{IpAddr, SocketAddr};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant};
+
+use crate::model::flow::Transport;
+use crate::model::sighting::{Means, Sighting, SightingKind};
+use crate::sys::{ConnectionTable, Counters, Counts, Direction, Packets};
+use crate::wire::packet::{self, Carried, Packet};
+use seen::Seen;
+
+/// The time between two looks at the table of connections.
+const PAUSE: Duration = Duration::from_millis(50);
+/// How many times as long as a look took the next pause is, so that a large table costs a twentieth of one core.
+const PAUSE_FOR_EACH_LOOK: u32 = 19;
+/// Packets that are read before others may look at what was seen.
+const PACKETS_AT_ONCE: usize = 256;
+/// Packets that may wait to be read when somebody asks; more is a flood, whose end nobody waits for.
+const MOST_WAITING: usize = 32_768;
+
+/// Watches ports of this machine until it is dropped.
+pub struct Witness {
+    watch: Arc<Watch>,
+    sampler: Option<JoinHandle<()>>,
+    capturer: Option<JoinHandle<()>>,
+}
+
+/// What the witness and its threads share.
+struct Watch {
+    tcp: Vec<u16>,
+    udp: Vec<u16>,
+    table: Option<Mutex<ConnectionTable>>,
+    counters: Option<Mutex<Counters>>,
+    before: Counts,
+    packets: Option<Packets>,
+    seen: Mutex<Seen>,
+    stopped: AtomicBool,
+}
+
+impl Witness {
+    /// Begins to watch these ports of this machine. Never fails: what can't be watched is missing from [`Self::means`].
+    /// What is watched is the network namespace of the calling thread; a witness is to be asked from the same one.
+    #[must_use]
+    pub fn start(ports: impl IntoIterator<Item = (Transport, u16)>) -> Self {
+        let watch = Arc::new(Watch::new(ports));
+        let begin = |name: &str, work: fn(&Watch)| {
+            let watch = Arc::clone(&watch);
+            thread::Builder::new().name(name.to_owned()).spawn(move || work(&watch)).ok()
+        };
+        let sampler = watch.table.as_ref().and_then(|_| begin("witness-table", Watch::sample_on));
+        let capturer = watch.packets.as_ref().and_then(|_| begin("witness-packets", Watch::capture_on));
+        Self { watch, sampler, capturer }
+    }
+
+    /// With what it looks. What was not looked for can't be missed, so a means that overlooked something is no longer
+    /// one: packets that came faster than they were read, requests that the table does not show (SYN cookies, a
+    /// listener's full queue), sightings that had to be forgotten because they were too many.
+    pub fn means(&self) -> Vec<Means> {
+        let watch = &self.watch;
+        watch.read_packets(MOST_WAITING);
+        let forgot = watch.seen().forgot();
+        let untabled = watch.counted().is_some_and(|now| now.untabled > watch.before.untabled);
+        let table = self.sampler.is_some() && !untabled && !forgot;
+        let lost = watch.packets.as_ref().is_some_and(Packets::lost);
+        let packets = self.capturer.is_some() && !lost && !forgot;
+        let means =
+            [(Means::ConnectionTable, table), (Means::Counters, watch.counters.is_some()), (Means::Packets, packets)];
+        means.into_iter().filter(|(_, works)| *works).map(|(means, _)| means).collect()
+    }
+
+    /// Everything seen of one peer since the start, the oldest first: each kind once for each pair of addresses, at most
+    /// some thousands. A datagram that left from another port than the peer asked (as TFTP does) is a reply of the port
+    /// that was asked. Takes a fresh look, which may take some milliseconds.
+    pub fn seen_of(&self, peer: IpAddr) -> Vec<Sighting> {
+        self.watch.sample();
+        self.watch.read_packets(MOST_WAITING);
+        self.watch.seen().of(peer)
+    }
+
+    /// How many half-open connections of this machine were ended by a reset or an ICMP message since the start,
+    /// whoever's they were and on whatever port: evidence about a peer only while no other is joined.
+    pub fn half_open_ended(&self) -> u64 {
+        self.watch.counted().map_or(0, |now| now.ended.saturating_sub(self.watch.before.ended))
+    }
+}
+
+impl Drop for Witness {
+    fn drop(&mut self) {
+        self.watch.stopped.store(true, Ordering::Relaxed);
+        if let Some(sampler) = &self.sampler {
+            sampler.thread().unpark();
+        }
+    }
+}
+
+impl Watch {
+    fn new(ports: impl IntoIterator<Item = (Transport, u16)>) -> Self {
+        let (mut tcp, mut udp) = (Vec::new(), Vec::new());
+        for (transport, port) in ports {
+            match transport {
+                Transport::Tcp => tcp.push(port),
+                Transport::Udp => udp.push(port),
+            }
+        }
+        let mut counters = if tcp.is_empty() { None } else { Counters::open() };
+        Self {
+            before: counters.as_mut().and_then(Counters::read).unwrap_or_default(),
+            counters: counters.map(Mutex::new),
+            table: if tcp.is_empty() { None } else { ConnectionTable::open().map(Mutex::new) },
+            packets: if tcp.is_empty() && udp.is_empty() { None } else { Packets::open() },
+            seen: Mutex::new(Seen::new(Instant::now())),
+            stopped: AtomicBool::new(false),
+            tcp,
+            udp,
+        }
+    }
+
+    fn seen(&self) -> MutexGuard<'_, Seen> {
+        locked(&self.seen)
+    }
+
+    fn counted(&self) -> Option<Counts> {
+        locked(self.counters.as_ref()?).read()
+    }
+
+    fn stopped(&self) -> bool {
+        self.stopped.load(Ordering::Relaxed)
+    }
+
+    /// Looks at the table of connections until the witness is dropped.
+    fn sample_on(&self) {
+        while !self.stopped() {
+            let began = Instant::now();
+            self.sample();
+            thread::park_timeout(PAUSE.max(began.elapsed() * PAUSE_FOR_EACH_LOOK));
+        }
+    }
+
+    fn sample(&self) {
+        let Some(table) = &self.table else { return };
+        let half_open = locked(table).half_open(&self.tcp);
+        let mut seen = self.seen();
+        for (remote, local) in half_open {
+            seen.keep(SightingKind::HalfOpen, Transport::Tcp, remote, local);
+        }
+    }
+
+    /// Reads packets until the witness is dropped.
+    fn capture_on(&self) {
+        let Some(packets) = &self.packets else { return };
+        while !self.stopped() {
+            if packets.wait() {
+                self.read_packets(PACKETS_AT_ONCE);
+            }
+        }
+    }
+
+    /// Reads the packets that have come. All are read under the lock, so that whoever holds it next misses none.
+    fn read_packets(&self, most: usize) {
+        let Some(packets) = &self.packets else { return };
+        let mut seen = self.seen();
+        let mut buffer = [0; Packets::BYTES];
+        for _ in 0..most {
+            let Some((bytes, direction)) = packets.next(&mut buffer) else { break };
+            if let Some(packet) = packet::read(bytes) {
+                self.note(&packet, direction, packets, &mut seen);
+            }
+        }
+    }
+
+    fn note(&self, packet: &Packet, direction: Option<Direction>, packets: &Packets, seen: &mut Seen) {
+        let Packet { from, to, carried } = *packet;
+        let (transport, watched) = match carried {
+            Carried::Tcp { .. } => (Transport::Tcp, &self.tcp),
+            Carried::Udp => (Transport::Udp, &self.udp),
+        };
+        let (may_ask, may_answer) = match carried {
+            Carried::Tcp { syn, ack } => (syn && !ack, syn && ack),
+            Carried::Udp => (true, true),
+        };
+        let is_own = |address: SocketAddr| packets.is_own(address.ip());
+        let goes = |wanted: Direction, own: SocketAddr| direction.is_none_or(|there| there == wanted) && is_own(own);
+        if may_ask && watched.contains(&to.port()) && goes(Direction::In, to) {
+            seen.keep(SightingKind::RequestIn, transport, from, to);
+            if carried == Carried::Udp {
+                seen.asked(from, to);
+            }
+        }
+        if may_answer && watched.contains(&from.port()) && goes(Direction::Out, from) {
+            seen.keep(SightingKind::ReplyOut, transport, to, from);
+        } else if carried == Carried::Udp
+            && let Some(asked) = seen.asked_by(to).filter(|_| goes(Direction::Out, from))
+        {
+            seen.keep(SightingKind::ReplyOut, transport, to, asked);
+        }
+    }
+}
+
+fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    // What is guarded is whole between any two statements, so a panic elsewhere does not matter.
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
