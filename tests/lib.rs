@@ -2,6 +2,7 @@
 
 mod support;
 
+mod both;
 mod cli;
 mod house_rules;
 mod http;

@@ -6,7 +6,7 @@ use super::args::CheckArgs;
 use super::{CliError, exit, output, progress, session};
 use crate::model::flow::Role;
 use crate::model::span::Span;
-use crate::plan;
+use crate::plan::{self, Surroundings};
 use crate::profile::Profile;
 use crate::profile::catalog::Catalog;
 use crate::profile::load;
@@ -16,8 +16,10 @@ pub(super) fn run(args: &CheckArgs) -> Result<ExitCode, CliError> {
     let mut profile = load::load(&args.profile, &args.set, &catalog).map_err(CliError::problems)?;
     shorten(&mut profile, args.timeout, args.deadline);
     let sides: Vec<Role> = args.side.iter().map(Role::new).collect();
-    let plan = session::with_surroundings(|around| plan::make(&profile, &sides, &args.only, around))
-        .map_err(|why| CliError::usage(why.to_string()))?;
+    let plan = session::with_surroundings(|around| {
+        plan::make(&profile, &sides, &args.only, &Surroundings { word: args.word.as_ref(), ..*around })
+    })
+    .map_err(|why| CliError::usage(why.to_string()))?;
     let runtime = session::runtime()?;
     let observer = progress::observer(plan.probes.len());
     let run = runtime.block_on(session::run(&profile, &plan, observer, Vec::new))?;

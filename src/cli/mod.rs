@@ -13,6 +13,7 @@ mod explain;
 mod lint;
 mod list;
 mod man;
+mod merge;
 mod nearest;
 mod output;
 mod progress;
@@ -58,6 +59,7 @@ fn dispatch(command: &Command) -> Result<ExitCode, CliError> {
     match command {
         Command::Demo(args) => demo::run(args),
         Command::Check(args) => check::run(args),
+        Command::Merge(args) => merge::run(args),
         Command::Report(args) => report::run(args),
         Command::List(args) => list::run(args),
         Command::Show(args) => show::run(args),

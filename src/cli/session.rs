@@ -51,6 +51,7 @@ pub(super) async fn run(
         host: sys::host_name(),
         peer: None,
         cut_short: results.cut_short,
+        word: plan.word.clone(),
     };
     Ok(record::draw_up(info, results.outcomes, &receipts()))
 }
@@ -77,5 +78,5 @@ pub(super) fn with_surroundings<T>(make: impl FnOnce(&Surroundings) -> T) -> T {
         let port = found.uri().port_u16().unwrap_or(80);
         Some(Proxy { host, port, auth: ProxyAuth::None, account: None, origin: ProxyOrigin::Environment })
     };
-    make(&Surroundings { system_proxy: &system_proxy })
+    make(&Surroundings { system_proxy: &system_proxy, word: None })
 }

@@ -16,8 +16,10 @@ use tokio::net::TcpStream;
 
 use super::Shared;
 use super::stream::Visit;
+use crate::model::probe::Protocol;
+use crate::model::run::Receipt;
 use crate::net::Stream;
-use crate::net::count::Counted;
+use crate::net::count::{Counted, Counter};
 use steady::Steady;
 use visitor::Visitor;
 
@@ -37,11 +39,20 @@ pub(super) async fn answer(service: Service, visit: Visit) {
     let idle = shared.limits.idle;
     // Without it small answers wait for acknowledgements; a socket that can't is still usable.
     let _ = stream.set_nodelay(true);
-    let Some(stream) = secured(&service, stream, &shared).await else { return };
+    let mut unasked = shared.receipts.draft(Protocol::Http, from, at);
+    unasked.presented = service.https.then(|| shared.certificate.fingerprint.clone());
+    let wire = Counted::new(stream);
+    let bytes = wire.counter();
+    let Some(stream) = secured(&service, wire, &shared).await else {
+        keep(unasked, &bytes, &shared);
+        return;
+    };
     let counted = Counted::new(Steady::new(stream, idle));
-    let visitor = Arc::new(Visitor::new(shared, from, at, service.https, counted.counter()));
+    let bytes = counted.counter();
+    let visitor = Arc::new(Visitor::new(Arc::clone(&shared), from, at, service.https, counted.counter()));
+    let guest = Arc::clone(&visitor);
     let answering = service_fn(move |request| {
-        let visitor = Arc::clone(&visitor);
+        let visitor = Arc::clone(&guest);
         async move { Ok::<_, Infallible>(visitor.answer(request).await) }
     });
     // However the connection ends, each request on it has its receipt.
@@ -53,10 +64,20 @@ pub(super) async fn answer(service: Service, visit: Visit) {
         .serve_connection(TokioIo::new(counted), answering)
         .with_upgrades()
         .await;
+    if !visitor.has_asked() {
+        keep(unasked, &bytes, &shared);
+    }
+}
+
+/// Keeps the receipt of a connection on which no request came: how far the other side got still tells something.
+fn keep(mut unasked: Receipt, bytes: &Counter, shared: &Shared) {
+    unasked.received_bytes = bytes.received();
+    unasked.sent_bytes = bytes.sent();
+    shared.receipts.keep(unasked);
 }
 
 /// The stream on which HTTP is spoken; nothing where the TLS handshake fails or takes too long.
-async fn secured(service: &Service, stream: TcpStream, shared: &Shared) -> Option<Stream> {
+async fn secured(service: &Service, stream: Counted<TcpStream>, shared: &Shared) -> Option<Stream> {
     if !service.https {
         return Some(Box::new(stream));
     }

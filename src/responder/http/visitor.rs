@@ -1,7 +1,7 @@
 //! One peer on one connection: its requests, their receipts and their answers.
 
 use std::net::SocketAddr;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, LazyLock};
 
 use bytes::Bytes;
@@ -40,6 +40,7 @@ pub(super) struct Visitor {
     counter: Arc<Counter>,
     /// Bytes that earlier requests of this connection have received.
     accounted: AtomicU64,
+    asked: AtomicBool,
 }
 
 /// A receipt under way; it is kept however the request ends.
@@ -74,10 +75,16 @@ impl Visitor {
         https: bool,
         counter: Arc<Counter>,
     ) -> Self {
-        Self { shared, from, at, https, counter, accounted: AtomicU64::new(0) }
+        Self { shared, from, at, https, counter, accounted: AtomicU64::new(0), asked: AtomicBool::new(false) }
+    }
+
+    /// Whether any request came on the connection.
+    pub(super) fn has_asked(&self) -> bool {
+        self.asked.load(Ordering::Relaxed)
     }
 
     pub(super) async fn answer(&self, request: Request<Incoming>) -> Response<Full<Bytes>> {
+        self.asked.store(true, Ordering::Relaxed);
         if websocket::is_upgrade(&request) {
             return websocket::answer(request, Arc::clone(&self.shared), self.from, self.at);
         }
