@@ -2,6 +2,7 @@
 
 mod support;
 
+mod both;
 mod both_sides;
 mod cli;
 mod engine;

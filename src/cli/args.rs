@@ -8,6 +8,7 @@ use clap_complete::Shell;
 
 use super::exit::{self, FailOn};
 use crate::model::span::{BadSpan, Span};
+use crate::model::token::Word;
 use crate::report::Format;
 
 /// The first things to try, as help and the manual page tell them.
@@ -38,6 +39,8 @@ pub enum Command {
     Check(CheckArgs),
     /// Answer for this side's services, so that the other side can test both directions
     Listen(ListenArgs),
+    /// Join runs that were taken on different sides into one
+    Merge(MergeArgs),
     /// Show a saved run again
     Report(ReportArgs),
     /// List the profiles and checks that are known
@@ -96,6 +99,9 @@ pub struct CheckArgs {
     /// What ends the program with exit code 1
     #[arg(long, value_enum, value_name = "STATUS", default_value_t)]
     pub fail_on: FailOn,
+    /// A word that all sides use whose runs `bothways merge` will join
+    #[arg(long, value_name = "WORD")]
+    pub word: Option<Word>,
     /// A folder with checks and profiles that go before the built-in ones
     #[arg(long, value_name = "DIR")]
     pub checks_folder: Option<PathBuf>,
@@ -157,6 +163,18 @@ pub struct OutputArgs {
     /// Show every step and fact
     #[arg(short, long)]
     pub verbose: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct MergeArgs {
+    /// Runs of different sides, saved with `--format json`: two or more; `-` reads one from standard input
+    #[arg(required = true, num_args = 2.., value_name = "RUN")]
+    pub runs: Vec<PathBuf>,
+    /// What ends the program with exit code 1
+    #[arg(long, value_enum, value_name = "STATUS", default_value_t)]
+    pub fail_on: FailOn,
+    #[command(flatten)]
+    pub output: OutputArgs,
 }
 
 #[derive(Debug, Args)]

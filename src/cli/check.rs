@@ -7,7 +7,7 @@ use super::nearest::hint;
 use super::{CliError, exit, join, output, progress, session};
 use crate::model::flow::Role;
 use crate::model::span::Span;
-use crate::plan::{self, Impossible, Plan};
+use crate::plan::{self, Impossible, Plan, Surroundings};
 use crate::profile::Profile;
 use crate::profile::catalog::Catalog;
 use crate::profile::load;
@@ -24,8 +24,10 @@ pub(super) fn run(args: &CheckArgs) -> Result<ExitCode, CliError> {
         output::write(&run, &args.output)?;
         return Ok(exit::of_run(&run, args.fail_on));
     }
-    let mut plan = session::with_surroundings(|around| plan::make(&profile, &sides, &args.only, around))
-        .map_err(|why| impossible(&why))?;
+    let mut plan = session::with_surroundings(|around| {
+        plan::make(&profile, &sides, &args.only, &Surroundings { word: args.word.as_ref(), ..*around })
+    })
+    .map_err(|why| impossible(&why))?;
     if args.timeout.is_some() && args.deadline.is_none() {
         outlast(&mut plan);
     }

@@ -17,6 +17,7 @@ mod lint;
 mod list;
 mod listen;
 mod man;
+mod merge;
 mod nearest;
 mod output;
 mod progress;
@@ -63,6 +64,7 @@ fn dispatch(command: &Command) -> Result<ExitCode, CliError> {
         Command::Demo(args) => demo::run(args),
         Command::Check(args) => check::run(args),
         Command::Listen(args) => listen::run(args),
+        Command::Merge(args) => merge::run(args),
         Command::Report(args) => report::run(args),
         Command::List(args) => list::run(args),
         Command::Show(args) => show::run(args),

@@ -11,9 +11,17 @@ use super::{CliError, exit, output};
 use crate::model::run::{Run, SCHEMA};
 
 pub(super) fn run(args: &ReportArgs) -> Result<ExitCode, CliError> {
-    let run = parse(&args.run, &read(&args.run)?)?;
+    let run = load(&args.run)?;
     output::write(&run, &args.output)?;
     Ok(ExitCode::from(exit::WORKS))
+}
+
+/// Reads a saved run.
+///
+/// # Errors
+/// The file can't be read, or holds something else.
+pub(super) fn load(path: &Path) -> Result<Run, CliError> {
+    parse(path, &read(path)?)
 }
 
 fn read(path: &Path) -> Result<Vec<u8>, CliError> {

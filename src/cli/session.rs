@@ -45,6 +45,7 @@ pub(super) async fn run(
     let mut info = info(&plan.profile, &plan.sides, started);
     info.elapsed_ms = u64::try_from(clock.elapsed().as_millis()).unwrap_or(u64::MAX);
     info.cut_short = results.cut_short;
+    info.word.clone_from(&plan.word);
     Ok(record::draw_up(info, results.outcomes, &receipts()))
 }
 
@@ -95,6 +96,7 @@ fn info(profile: &str, sides: &[Role], started: jiff::Timestamp) -> RunInfo {
         host: sys::host_name(),
         peer: None,
         cut_short: None,
+        word: None,
     }
 }
 
@@ -129,5 +131,5 @@ pub(super) fn with_surroundings<T>(make: impl FnOnce(&Surroundings) -> T) -> T {
         let port = found.uri().port_u16().unwrap_or(80);
         Some(Proxy { host, port, auth: ProxyAuth::None, account: None, origin: ProxyOrigin::Environment })
     };
-    make(&Surroundings { system_proxy: &system_proxy })
+    make(&Surroundings { system_proxy: &system_proxy, word: None })
 }

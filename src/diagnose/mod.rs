@@ -1,5 +1,6 @@
 //! Evidence to findings; pure.
 
+pub mod both;
 pub mod fold;
 pub mod judge;
 pub mod tasks;

@@ -215,5 +215,6 @@ fn bare(flow: &crate::model::flow::Flow, judgement: Judgement) -> Outcome {
         receipts: Vec::new(),
         attempts: 0,
         source: flow.source.clone(),
+        rule: flow.remedy.clone(),
     }
 }

@@ -37,6 +37,10 @@ facts! {
     Banner = "banner": "the first bytes that came back, made printable",
     Token = "token": "the token that this probe carried",
     Echoed = "echoed": "whether the far side repeated this probe's token, as only a responder does",
+    SeenAs = "seen-as": "the address from which the far side saw this probe come, where it is not this machine's own (ip:port)",
+    HeadersAdded = "headers-added": "headers that the far side received and this probe did not send",
+    HeadersRemoved = "headers-removed": "headers that this probe sent and the far side did not receive",
+    ReceivedThere = "received-there": "bytes of this probe's request that the far side received",
     MissingFeature = "missing-feature": "the cargo feature that this build lacks",
     Detail = "detail": "what a library said of a failure, for people",
 

@@ -9,6 +9,7 @@ use super::code::Code;
 use super::evidence::{Facts, Icmp, Step};
 use super::finding::{Confidence, Lost, Remedy, Status};
 use super::flow::{Carries, Role, Transport};
+use super::sighting::Sightings;
 
 /// The version of the record's shape.
 pub const SCHEMA: u32 = 1;
@@ -23,6 +24,9 @@ pub struct Run {
     pub outcomes: Vec<Outcome>,
     pub tasks: Vec<TaskVerdict>,
     pub findings: Vec<Finding>,
+    /// What this side saw of other sides' probes, where it kept that for `bothways merge`.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub sightings: Option<Sightings>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -45,6 +49,9 @@ pub struct RunInfo {
     /// Why the run ended early, where it did.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub cut_short: Option<CutShort>,
+    /// The fingerprint of the run word: the same in runs of several sides that belong together.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub word: Option<String>,
 }
 
 /// What ended a run before every check had ended.
@@ -98,6 +105,9 @@ pub struct Outcome {
     /// Where the flow is documented.
     #[serde(default)]
     pub source: String,
+    /// The rule to ask for where the network blocks the flow, in the check's words.
+    #[serde(skip_serializing_if = "String::is_empty", default)]
+    pub rule: String,
 }
 
 fn first() -> u8 {

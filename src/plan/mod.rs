@@ -10,6 +10,7 @@ use std::time::Duration;
 use crate::model::ask::{Ask, Proxy};
 use crate::model::code::Code;
 use crate::model::flow::{Flow, Role};
+use crate::model::token::Word;
 use crate::profile::{Check, Endpoint, Profile};
 use crate::responder::Service;
 
@@ -23,6 +24,8 @@ pub struct Plan {
     pub answers: Vec<PlannedAnswer>,
     /// The time that the whole run may take.
     pub deadline: Duration,
+    /// The fingerprint of the run word, where there is one.
+    pub word: Option<String>,
 }
 
 /// One flow towards one endpoint that this side can test.
@@ -73,9 +76,12 @@ pub struct PlannedAnswer {
 }
 
 /// What a plan takes from its surroundings.
+#[derive(Clone, Copy)]
 pub struct Surroundings<'a> {
     /// The proxy that the environment names for a URL, for endpoints with `proxy: system`.
     pub system_proxy: &'a dyn Fn(&str) -> Option<Proxy>,
+    /// The word from which tokens are derived, so that runs of several sides can be joined; random tokens without one.
+    pub word: Option<&'a Word>,
 }
 
 /// Why no plan can be made.
@@ -115,6 +121,7 @@ pub fn make(
         untested: Vec::new(),
         answers: answers::of(profile, sides, only),
         deadline: profile.settings.deadline.0,
+        word: surroundings.word.map(Word::fingerprint),
     };
     for check in profile.checks.iter().filter(|check| only.is_empty() || only.contains(&check.id)) {
         for endpoint in targets(profile, check) {

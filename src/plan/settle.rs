@@ -61,7 +61,7 @@ impl View<'_> {
             host,
             port: self.port(),
             tls: endpoint.tls.clone(),
-            token: Token::random(),
+            token: self.token(),
             source: self.source(),
         };
         PlannedProbe {
@@ -73,6 +73,12 @@ impl View<'_> {
             budget,
             attempts: check.attempts.unwrap_or(settings.attempts).max(1),
         }
+    }
+
+    fn token(&self) -> Token {
+        let (check, endpoint) = (self.check, self.endpoint);
+        let derive = |word| Token::derive(word, &check.id, &check.from, &check.to, &endpoint.name);
+        self.surroundings.word.map_or_else(Token::random, derive)
     }
 
     fn source(&self) -> Option<std::net::IpAddr> {

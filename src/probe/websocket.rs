@@ -34,6 +34,7 @@ pub(super) async fn run(
     net: &Net,
     trace: &Trace,
 ) -> Result<(), Stopped> {
+    trace.fact(Fact::Token, ask.token.as_str());
     let security = if settings.https.unwrap_or(false) { Security::Tls } else { Security::Plain };
     let stream = channel::open(ask, address, security, Tunnel::Always, net, trace).await?;
     let peer = address.to_string();

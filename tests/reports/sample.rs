@@ -35,11 +35,13 @@ pub fn run(status: Status, outcomes: Vec<Outcome>, tasks: Vec<TaskVerdict>, find
             host: "pc-17".to_owned(),
             peer: None,
             cut_short: None,
+            word: None,
         },
         status,
         outcomes,
         tasks,
         findings,
+        sightings: None,
     }
 }
 
@@ -69,6 +71,7 @@ pub fn outcome(check: &str, from: &str, to: &str, target: &str, status: Status, 
         receipts: Vec::new(),
         attempts: 1,
         source: "Miradore network traffic".to_owned(),
+        rule: String::new(),
     }
 }
 

@@ -47,7 +47,7 @@ impl Listening {
         shared: Arc<Shared>,
         collect: Option<PathBuf>,
     ) -> Arc<Self> {
-        let ports = answers.iter().map(|answer| (answer.transport, answer.port)).collect();
+        let ports: Vec<_> = answers.iter().map(|answer| (answer.transport, answer.port)).collect();
         Arc::new_cyclic(|me| Self {
             profile,
             sides,

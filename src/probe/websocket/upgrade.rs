@@ -133,7 +133,6 @@ fn record_head(response: &Response<Incoming>, ask: &Ask, trace: &Trace) -> FarSi
     let upgrade = lists(headers, &header::UPGRADE, "websocket") && lists(headers, &header::CONNECTION, "upgrade");
     trace.fact(Fact::UpgradeAnswer, upgrade);
     let responder = headers.get(Token::HEADER).is_some_and(|token| token.as_bytes() == ask.token.as_str().as_bytes());
-    trace.fact(Fact::Token, ask.token.as_str());
     trace.fact(Fact::Echoed, responder);
     if responder { FarSide::Responder } else { FarSide::Service }
 }

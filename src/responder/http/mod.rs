@@ -20,8 +20,10 @@ use super::control::{self, ControlHook};
 use super::metered::Metered;
 use super::stream::{Gate, Onward, Standing, Visit};
 use super::{Open, Shared, stream};
+use crate::model::probe::Protocol;
+use crate::model::run::Receipt;
 use crate::net::Stream;
-use crate::net::count::Counted;
+use crate::net::count::{Counted, Counter};
 use steady::Steady;
 use visitor::Visitor;
 pub(super) use visitor::kept;
@@ -65,12 +67,20 @@ pub(super) fn open(service: Service, address: SocketAddr, shared: Arc<Shared>) -
 async fn answer(service: Service, visit: Visit) -> Onward {
     let Visit { stream, from, at, shared, .. } = visit;
     let idle = shared.limits.idle;
-    let stream = secured(&service, stream, &shared).await?;
+    let mut unasked = shared.receipts.draft(Protocol::Http, from, at);
+    unasked.presented = service.https.then(|| shared.certificate.fingerprint.clone());
+    let wire = Counted::new(stream);
+    let bytes = wire.counter();
+    let Some(stream) = secured(&service, wire, &shared).await else {
+        keep(unasked, &bytes, &shared);
+        return None;
+    };
     let counted = Counted::new(Steady::new(stream, idle));
-    let visitor = Arc::new(Visitor::new(service, shared, from, at, counted.counter()));
-    let visited = Arc::clone(&visitor);
+    let bytes = counted.counter();
+    let visitor = Arc::new(Visitor::new(service, Arc::clone(&shared), from, at, counted.counter()));
+    let guest = Arc::clone(&visitor);
     let answering = service_fn(move |request| {
-        let visitor = Arc::clone(&visitor);
+        let visitor = Arc::clone(&guest);
         async move { Ok::<_, Infallible>(visitor.answer(request).await) }
     });
     // However the connection ends, each request on it has its receipt.
@@ -82,11 +92,21 @@ async fn answer(service: Service, visit: Visit) -> Onward {
         .serve_connection(TokioIo::new(counted), answering)
         .with_upgrades()
         .await;
-    visited.onward()
+    if !visitor.has_asked() {
+        keep(unasked, &bytes, &shared);
+    }
+    visitor.onward()
+}
+
+/// Keeps the receipt of a connection on which no request came: how far the other side got still tells something.
+fn keep(mut unasked: Receipt, bytes: &Counter, shared: &Shared) {
+    unasked.received_bytes = bytes.received();
+    unasked.sent_bytes = bytes.sent();
+    shared.receipts.keep(unasked);
 }
 
 /// The stream on which HTTP is spoken; nothing where the TLS handshake fails or takes too long.
-async fn secured(service: &Service, stream: Metered, shared: &Shared) -> Option<Stream> {
+async fn secured(service: &Service, stream: Counted<Metered>, shared: &Shared) -> Option<Stream> {
     if !service.https {
         return Some(Box::new(stream));
     }

@@ -1,7 +1,7 @@
 //! One peer on one connection: its requests, their receipts and their answers.
 
 use std::net::SocketAddr;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 
 use bytes::Bytes;
@@ -44,6 +44,7 @@ pub(super) struct Visitor {
     accounted: AtomicU64,
     /// What the connection was upgraded to.
     onward: Mutex<Onward>,
+    asked: AtomicBool,
 }
 
 /// A receipt under way; it is kept however the request ends.
@@ -78,7 +79,21 @@ impl Visitor {
         at: SocketAddr,
         counter: Arc<Counter>,
     ) -> Self {
-        Self { service, shared, from, at, counter, accounted: AtomicU64::new(0), onward: Mutex::default() }
+        Self {
+            service,
+            shared,
+            from,
+            at,
+            counter,
+            accounted: AtomicU64::new(0),
+            onward: Mutex::default(),
+            asked: AtomicBool::new(false),
+        }
+    }
+
+    /// Whether any request came on the connection.
+    pub(super) fn has_asked(&self) -> bool {
+        self.asked.load(Ordering::Relaxed)
     }
 
     /// What the connection was upgraded to, once its last request is answered.
@@ -87,6 +102,7 @@ impl Visitor {
     }
 
     pub(super) async fn answer(&self, mut request: Request<Incoming>) -> Response<Full<Bytes>> {
+        self.asked.store(true, Ordering::Relaxed);
         if let Some(answer) = self.upgrade(&mut request) {
             return answer;
         }

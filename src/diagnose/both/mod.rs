@@ -1,0 +1,129 @@
+//! Judging with the evidence of both sides: what the far side saw of a probe decides which half of a conversation was lost,
+//! who answered in the target's place, and what was changed on the way.
+//!
+//! Absence is evidence only where it was looked for: a side that did not watch can't have missed anything. Pure; the judging
+//! from one side alone stays in [`super::judge`], and how the evidence gets here is the control channel's or `merge`'s.
+
+mod certificate;
+mod changes;
+mod dropped;
+mod opened;
+mod passed;
+mod refused;
+pub mod sides;
+mod silence;
+mod ties;
+mod union;
+mod view;
+
+use std::net::IpAddr;
+
+use crate::model::code::{Code, Group};
+use crate::model::finding::{Judgement, Lost, Status};
+use crate::model::flow::Transport;
+use crate::model::run::Outcome;
+use crate::model::sighting::Sightings;
+use view::View;
+
+pub use ties::attach;
+pub use union::union;
+
+/// How the far side knew the prober during the run.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Observed {
+    /// The prober's address as the far side sees it.
+    pub prober: IpAddr,
+    /// Nobody else was joined during the run, so that what the far side's counters tell is the prober's.
+    pub alone: bool,
+    /// SHA-256 of the certificate that the far side's responders present, in hexadecimal.
+    pub certificate: Option<String>,
+}
+
+/// Judges an outcome again, with what the machine that its flow goes to saw of it.
+///
+/// A pass can turn into a failure here, where the far side proves that somebody else answered; nothing turns into a pass.
+pub fn with_far_side(outcome: &mut Outcome, far: &Sightings, observed: &Observed) {
+    ties::attach(outcome, &far.receipts);
+    if matches!(outcome.status, Status::Skip | Status::Error) {
+        return;
+    }
+    let view = View::of(outcome, far, observed);
+    let (facts, judgement) = (changes::facts(&view), judge(&view));
+    outcome.facts.extend(facts.into_iter().map(|(fact, value)| (fact.word().to_owned(), value)));
+    if let Some(judgement) = judgement {
+        apply(outcome, judgement);
+    }
+}
+
+fn judge(view: &View) -> Option<Judgement> {
+    if let Some(intercepted) = certificate::judge(view) {
+        return Some(intercepted);
+    }
+    match view.outcome.status {
+        Status::Pass => passed::judge(view),
+        // Several addresses, of which some work: the far side has no say in which of them is meant.
+        Status::Warn if view.several_addresses() => None,
+        Status::Warn => matches!(view.outcome.code, Code::Silent | Code::AcceptedInPath | Code::ClosedAfterConnect)
+            .then(|| opened::judge(view))
+            .flatten(),
+        _ => by_code(view),
+    }
+}
+
+/// A failure, or what could not be told.
+fn by_code(view: &View) -> Option<Judgement> {
+    let udp = view.outcome.transport == Transport::Udp;
+    match view.outcome.code {
+        Code::NoAnswer | Code::SqlBrowserSilent => silence::judge(view),
+        Code::Dropped if udp => silence::judge(view),
+        Code::Dropped => dropped::judge(view),
+        Code::Refused => refused::judge(view),
+        Code::SqlInstancePortBlocked if view.was_refused() => refused::judge(view),
+        Code::SqlInstancePortBlocked if view.timed_out() => dropped::judge(view),
+        Code::Rejected => rejected(view),
+        Code::Unreachable if view.outcome.path.rejected_by.is_some() => rejected(view),
+        Code::WsUpgradeStripped | Code::WsRefused if view.receipt().is_some() => changes::upgrade(view),
+        Code::WsUpgradeStripped | Code::WsRefused => opened::judge(view),
+        code if is_of_open_connection(code) => opened::judge(view),
+        _ => None,
+    }
+}
+
+/// Codes of conversations that ended, or went wrong, on a connection that something had accepted.
+fn is_of_open_connection(code: Code) -> bool {
+    matches!(
+        code,
+        Code::Silent
+            | Code::ClosedAfterConnect
+            | Code::ResetAfterConnect
+            | Code::ResetOnPayload
+            | Code::WrongService
+            | Code::TlsDropped
+            | Code::TlsReset
+            | Code::TlsNotSpoken
+            | Code::HttpStalled
+            | Code::HttpSizeLimited
+            | Code::WsFramesLost
+            | Code::SqlNotTds
+    )
+}
+
+/// An ICMP message quotes the packet that it rejects: that was the request.
+fn rejected(view: &View) -> Option<Judgement> {
+    let untold = view.outcome.lost.is_none() && !view.trail.arrived();
+    untold.then(|| view.again().lost(Lost::Request))
+}
+
+fn apply(outcome: &mut Outcome, judgement: Judgement) {
+    outcome.status = judgement.status;
+    outcome.code = judgement.code;
+    outcome.lost = judgement.lost;
+    outcome.confidence = judgement.confidence;
+    outcome.sentence = judgement.sentence;
+    outcome.remedy = judgement.remedy;
+}
+
+/// Whether a conversation got as far as TLS and no further.
+fn is_of_tls(code: Code) -> bool {
+    code.group() == Group::Tls
+}

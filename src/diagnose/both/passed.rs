@@ -1,0 +1,46 @@
+//! Conversations that worked: whether it was the far side that answered, and what of them was changed on the way.
+
+use super::changes;
+use super::view::View;
+use crate::model::code::Code;
+use crate::model::fact::Fact;
+use crate::model::finding::{Confidence, Judgement, Lost, Who};
+use crate::model::flow::Transport;
+use crate::model::sighting::{AnsweredBy, Means};
+
+pub(super) fn judge(view: &View) -> Option<Judgement> {
+    if answered_by_somebody_else(view) {
+        return Some(by_somebody_else(view, view.proof_of_absence()));
+    }
+    changes::judge(view)
+}
+
+/// Nothing proves that the far side answered, and it would know.
+fn answered_by_somebody_else(view: &View) -> bool {
+    let seen = view.receipt().is_some() || view.perhaps_received() || view.trail.arrived();
+    if seen || view.through_proxy() || view.holds(Fact::Echoed) || view.outcome.transport == Transport::Udp {
+        return false;
+    }
+    match view.answering {
+        Some(AnsweredBy::Responder) => true,
+        // The right answer of a real protocol is a proof of its own.
+        Some(AnsweredBy::Service) => view.watched(Means::Packets) && view.outcome.confidence != Confidence::Proven,
+        _ => false,
+    }
+}
+
+/// Something accepted, or even answered, in the far side's place.
+pub(super) fn by_somebody_else(view: &View, confidence: Confidence) -> Judgement {
+    let target = view.target();
+    let sentence = format!(
+        "Something accepts connections to {target} in its place: the far side is open on that port and saw nothing of this one. \
+         It is a device on the way (a transparent proxy, a security client, a load balancer), or the name leads to another host."
+    );
+    Judgement::fail(Code::AcceptedInPath, confidence, sentence).lost(Lost::Request).remedy(
+        Who::Network,
+        format!(
+            "See that {target} is the right address, and exempt this flow from the device that answers for it. {}",
+            view.rule()
+        ),
+    )
+}

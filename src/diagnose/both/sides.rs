@@ -1,0 +1,237 @@
+//! Runs that several sides saved without a control channel between them, judged together as if they had been joined.
+//!
+//! Their clocks may differ: no time of one is ever compared with one of another. That two runs are of one occasion is shown
+//! by their run word, or by a token of one in a receipt of the other; without either, what one side did not see proves
+//! nothing of the other's probes, and their outcomes are only listed together.
+
+use std::net::IpAddr;
+
+use super::ties::address;
+use super::{Observed, union, with_far_side};
+use crate::model::fact::Fact;
+use crate::model::run::{Outcome, Peer, Receipt, Run, RunInfo};
+use crate::model::sighting::Sightings;
+
+/// What joins the ids of runs that were merged.
+const JOINT: char = '+';
+
+/// Runs of several sides, joined.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Joined {
+    pub info: RunInfo,
+    pub outcomes: Vec<Outcome>,
+    /// What the user should know of the runs' fitting together.
+    pub doubts: Vec<Doubt>,
+}
+
+/// Why runs can't be joined. The numbers are places in the list of runs, from 0.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Unfit {
+    Alone,
+    /// A run that was merged already.
+    Merged(usize),
+    /// The same run twice.
+    Twice(usize, usize),
+    /// The same sides of the same machine, twice.
+    SameSide(usize, usize),
+    OtherWord(usize, usize),
+    /// No check in common.
+    OtherFlows(usize, usize),
+}
+
+/// What makes a joined record less certain.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Doubt {
+    /// Nothing shows that both runs are of one occasion: neither is judged by what the other saw.
+    Unlinked(usize, usize),
+    /// The profiles have different names.
+    OtherProfile(usize, usize),
+    /// No side kept what it saw of the others.
+    NothingSeen,
+}
+
+/// Joins runs of different sides, the first one's first.
+///
+/// # Errors
+/// [`Unfit`] where they can't belong together.
+pub fn join(runs: &[Run]) -> Result<Joined, Unfit> {
+    let pairs = || (0..runs.len()).flat_map(|one| (one + 1..runs.len()).map(move |other| (one, other)));
+    let Some(first) = runs.first().filter(|_| runs.len() > 1) else { return Err(Unfit::Alone) };
+    if let Some(place) = runs.iter().position(|run| run.run.id.contains(JOINT)) {
+        return Err(Unfit::Merged(place));
+    }
+    if let Some(unfit) = pairs().find_map(|(one, other)| unfit(runs, one, other)) {
+        return Err(unfit);
+    }
+    let mut doubts: Vec<Doubt> = pairs().filter_map(|(one, other)| doubt(runs, one, other)).collect();
+    if runs.iter().all(|run| run.sightings.is_none()) {
+        doubts = vec![Doubt::NothingSeen];
+    }
+    let mut sides: Vec<Vec<Outcome>> = (0..runs.len()).map(|own| judged(runs, own)).collect();
+    let own = sides.remove(0);
+    let outcomes = sides.into_iter().fold(own, union);
+    Ok(Joined { info: info(first, runs), outcomes, doubts })
+}
+
+fn unfit(runs: &[Run], one: usize, other: usize) -> Option<Unfit> {
+    let (a, b) = (&runs[one], &runs[other]);
+    if a.run.id == b.run.id {
+        return Some(Unfit::Twice(one, other));
+    }
+    if a.run.host == b.run.host && a.run.side == b.run.side && twice(a, b) {
+        return Some(Unfit::SameSide(one, other));
+    }
+    if let (Some(word), Some(another)) = (&a.run.word, &b.run.word)
+        && word != another
+    {
+        return Some(Unfit::OtherWord(one, other));
+    }
+    let (checks, its) = (checks(a), checks(b));
+    let foreign = !checks.is_empty() && !its.is_empty() && !checks.iter().any(|check| its.contains(check));
+    foreign.then_some(Unfit::OtherFlows(one, other))
+}
+
+/// Whether both runs of one side did the same work: one may have tested while the other only listened.
+fn twice(a: &Run, b: &Run) -> bool {
+    let tested = |run: &Run| -> Vec<(String, String)> {
+        let outcomes = run.outcomes.iter().filter(|outcome| outcome.tested_from.is_some());
+        outcomes.map(|outcome| (outcome.check.clone(), outcome.endpoint.clone())).collect()
+    };
+    let (own, its) = (tested(a), tested(b));
+    (a.sightings.is_some() && b.sightings.is_some()) || own.iter().any(|flow| its.contains(flow))
+}
+
+fn checks(run: &Run) -> Vec<&str> {
+    let answered = run.sightings.iter().flat_map(|seen| &seen.answers).flat_map(|answer| &answer.checks);
+    run.outcomes.iter().map(|outcome| &outcome.check).chain(answered).map(String::as_str).collect()
+}
+
+fn doubt(runs: &[Run], one: usize, other: usize) -> Option<Doubt> {
+    let (a, b) = (&runs[one], &runs[other]);
+    let watched = a.sightings.is_some() || b.sightings.is_some();
+    if watched && !linked(a, b) {
+        return Some(Doubt::Unlinked(one, other));
+    }
+    (a.run.profile != b.run.profile).then_some(Doubt::OtherProfile(one, other))
+}
+
+/// Whether two runs are of one occasion.
+fn linked(a: &Run, b: &Run) -> bool {
+    let same_word = a.run.word.is_some() && a.run.word == b.run.word;
+    same_word || !met(a, b).is_empty() || !met(b, a).is_empty()
+}
+
+/// The receipts of one side that show tokens of the other.
+fn met<'a>(prober: &Run, far: &'a Run) -> Vec<&'a Receipt> {
+    let tokens: Vec<&str> = prober.outcomes.iter().filter(|outcome| direct(outcome)).filter_map(token).collect();
+    let receipts = far.sightings.iter().flat_map(|seen| &seen.receipts);
+    receipts.filter(|receipt| receipt.token.as_deref().is_some_and(|token| tokens.contains(&token))).collect()
+}
+
+fn token(outcome: &Outcome) -> Option<&str> {
+    outcome.facts.get(Fact::Token.word())?.as_str()
+}
+
+/// Whether the far side sees the prober's own address, translated or not.
+fn direct(outcome: &Outcome) -> bool {
+    !outcome.facts.contains_key(Fact::Proxy.word())
+}
+
+/// One side's outcomes, judged by what the others saw.
+fn judged(runs: &[Run], own: usize) -> Vec<Outcome> {
+    let run = &runs[own];
+    let mut outcomes = run.outcomes.clone();
+    for outcome in outcomes.iter_mut().filter(|outcome| outcome.tested_from.is_some()) {
+        let Some(far) = far_side(runs, own, outcome) else { continue };
+        let (Some(sightings), Some(prober)) = (&runs[far].sightings, prober(runs, own, far, outcome)) else { continue };
+        let rivals =
+            runs.iter().enumerate().any(|(place, rival)| place != own && place != far && shares_token(rival, outcome));
+        let certificate = sightings.receipts.iter().find_map(|receipt| receipt.presented.clone());
+        let observed = Observed { prober, alone: false, certificate };
+        if rivals {
+            with_far_side(outcome, &from_only(sightings, prober), &observed);
+        } else {
+            with_far_side(outcome, sightings, &observed);
+        }
+    }
+    outcomes
+}
+
+/// With one word, two machines of one side carry the same tokens: their addresses tell them apart.
+fn shares_token(run: &Run, outcome: &Outcome) -> bool {
+    let own = token(outcome);
+    own.is_some() && run.outcomes.iter().any(|other| token(other) == own)
+}
+
+fn from_only(sightings: &Sightings, prober: IpAddr) -> Sightings {
+    let is_prober = |receipt: &&Receipt| address(&receipt.source).is_some_and(|source| source.ip() == prober);
+    let receipts = sightings.receipts.iter().filter(is_prober).cloned().collect();
+    Sightings { receipts, ..sightings.clone() }
+}
+
+/// The run of the machine that a flow goes to, where that is certain.
+fn far_side(runs: &[Run], own: usize, outcome: &Outcome) -> Option<usize> {
+    let plays = |place: &usize| {
+        let far = &runs[*place];
+        *place != own && far.sightings.is_some() && far.run.side.contains(&outcome.to) && linked(&runs[own], far)
+    };
+    let candidates: Vec<usize> = (0..runs.len()).filter(plays).collect();
+    let same_check = |other: &&Outcome| other.check == outcome.check && other.tested_from.is_some();
+    let targets = runs[own].outcomes.iter().filter(same_check).count();
+    match candidates.as_slice() {
+        [only] if targets == 1 => Some(*only),
+        several => several.iter().copied().find(|place| is_target(&runs[*place], outcome)),
+    }
+}
+
+/// Whether a machine is the one that an outcome's probe went to, by its name, its addresses or the token.
+fn is_target(far: &Run, outcome: &Outcome) -> bool {
+    let host = outcome.target.as_deref().and_then(|target| target.rsplit_once(':')).map(|(host, _)| host);
+    let named =
+        host.is_some_and(|host| host.split('.').next().is_some_and(|name| name.eq_ignore_ascii_case(&far.run.host)));
+    let Some(seen) = &far.sightings else { return named };
+    let asked: Vec<IpAddr> =
+        outcome.steps.iter().filter_map(|step| address(step.address.as_deref()?)).map(|address| address.ip()).collect();
+    let own = seen.sighted.iter().map(|sighting| sighting.local.ip().to_canonical());
+    let arrived = seen.receipts.iter().filter_map(|receipt| address(&receipt.arrived_at)).map(|address| address.ip());
+    let has_token =
+        seen.receipts.iter().any(|receipt| receipt.token.is_some() && receipt.token.as_deref() == token(outcome));
+    named || has_token || own.chain(arrived).any(|ip| asked.contains(&ip))
+}
+
+/// The prober's address as the far side saw it: that of receipts with its tokens, else its own.
+fn prober(runs: &[Run], own: usize, far: usize, outcome: &Outcome) -> Option<IpAddr> {
+    let local = |outcome: &Outcome| {
+        let text = outcome.facts.get(Fact::LocalAddress.word())?.as_str()?;
+        address(text).map(|local| local.ip()).filter(|ip| !ip.is_unspecified())
+    };
+    let own_address = local(outcome).filter(|_| direct(outcome));
+    let seen: Vec<IpAddr> = met(&runs[own], &runs[far])
+        .iter()
+        .filter_map(|receipt| address(&receipt.source))
+        .map(|source| source.ip())
+        .collect();
+    let confirmed = own_address.filter(|ip| seen.contains(ip));
+    let others = runs[own].outcomes.iter().filter(|other| direct(other) && other.to == outcome.to).find_map(local);
+    confirmed.or_else(|| seen.first().copied()).or(own_address).or(others)
+}
+
+/// The first run's own words, with the others as its peer.
+fn info(first: &Run, runs: &[Run]) -> RunInfo {
+    let others = || runs.iter().skip(1);
+    let join = |texts: Vec<&str>, between: &str| texts.join(between);
+    let mut side = Vec::new();
+    for role in others().flat_map(|run| &run.run.side) {
+        if !side.contains(role) {
+            side.push(role.clone());
+        }
+    }
+    RunInfo {
+        id: join(runs.iter().map(|run| run.run.id.as_str()).collect(), &JOINT.to_string()),
+        elapsed_ms: runs.iter().map(|run| run.run.elapsed_ms).max().unwrap_or_default(),
+        peer: Some(Peer { side, address: join(others().map(|run| run.run.host.as_str()).collect(), ", ") }),
+        cut_short: runs.iter().find_map(|run| run.run.cut_short),
+        word: runs.iter().find_map(|run| run.run.word.clone()),
+        ..first.run.clone()
+    }
+}

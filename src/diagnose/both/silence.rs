@@ -1,0 +1,153 @@
+//! Datagrams that were not answered. From one side such silence proves nothing; the far side's receipts decide it.
+
+use super::view::View;
+use crate::model::code::Code;
+use crate::model::finding::{Confidence, Judgement, Lost, Who};
+use crate::model::probe::Protocol;
+use crate::model::run::Receipt;
+use crate::model::sighting::{AnsweredBy, Means};
+
+pub(super) fn judge(view: &View) -> Option<Judgement> {
+    let trail = &view.trail;
+    if let Some((_, receipt)) = view.receipt() {
+        return Some(received(view, receipt));
+    }
+    if trail.request_in && trail.reply_out {
+        return Some(reply_lost(view, view.proof_of_presence()));
+    }
+    if view.perhaps_received() {
+        return Some(reply_lost(view, Confidence::Likely));
+    }
+    match (view.answering?, view.watched(Means::Packets)) {
+        (AnsweredBy::Responder, true) if trail.request_in => Some(stopped_at_host(view)),
+        (AnsweredBy::Responder, packets) => Some(request_lost(view, packets)),
+        (_, true) if !trail.request_in => Some(request_lost(view, true)),
+        (AnsweredBy::Service, true) => Some(unanswered_by_service(view)),
+        (AnsweredBy::Service, false) => Some(undecided(
+            view,
+            "a service of its own holds the port there, so that there are no receipts, and the far side could not watch \
+             packets",
+            "Run `bothways listen` there with the right to watch packets, or while that service is stopped.",
+        )),
+        (AnsweredBy::Nothing, _) => Some(undecided(
+            view,
+            "nothing answers on that port there: `bothways listen` could not open it",
+            "Start the service there, or let `bothways listen` open the port, and check again.",
+        )),
+    }
+}
+
+fn received(view: &View, receipt: &Receipt) -> Judgement {
+    if receipt.sent_bytes == 0 {
+        let target = view.target();
+        let asked = receipt.asked.as_deref().map_or_else(String::new, |asked| format!(" ({asked})"));
+        let sentence = format!(
+            "The request to {target} arrived there, so the way there is open; the responder had no answer to it{asked}."
+        );
+        return Judgement { sentence, ..view.again() };
+    }
+    if view.watched(Means::Packets) && view.trail.request_in && !view.trail.reply_out {
+        return kept_back(view);
+    }
+    reply_lost(view, Confidence::Proven)
+}
+
+fn protocol(view: &View) -> Option<Protocol> {
+    match view.outcome.code {
+        Code::NoAnswer => Some(Protocol::Tftp),
+        Code::SqlBrowserSilent => Some(Protocol::SqlBrowser),
+        _ => {
+            let (_, receipt) = view.receipt()?;
+            Protocol::ALL.into_iter().find(|protocol| protocol.word() == receipt.protocol)
+        }
+    }
+}
+
+fn reply_lost(view: &View, confidence: Confidence) -> Judgement {
+    let (target, prober) = (view.target(), view.observed.prober);
+    let arrived = format!("The request to {target} arrived there and was answered");
+    match protocol(view) {
+        Some(Protocol::Tftp) => Judgement::fail(
+            Code::TftpTransferPortBlocked,
+            confidence,
+            format!(
+                "{arrived}, but the answer, which comes from another port as TFTP has it, was lost on the way back to {prober}."
+            ),
+        )
+        .remedy(
+            Who::Network,
+            format!(
+                "Let the answers pass on their way back: turn on the firewall's TFTP helper (also called ALG or inspection), or \
+                 allow UDP from every port of {} ({target}) to {prober} ({}).",
+                view.outcome.to, view.outcome.from
+            ),
+        ),
+        known => {
+            let browser = known == Some(Protocol::SqlBrowser);
+            let code = if browser { Code::SqlBrowserSilent } else { Code::Dropped };
+            let sentence = format!("{arrived}, but the answer was lost on the way back to {prober}.");
+            Judgement::fail(code, confidence, sentence).remedy(Who::Network, view.rule_back())
+        }
+    }
+    .lost(Lost::Reply)
+}
+
+/// The responder answered, and nothing left the host.
+fn kept_back(view: &View) -> Judgement {
+    let (target, prober) = (view.target(), view.observed.prober);
+    let sentence = format!(
+        "The request to {target} arrived there and was answered, but no answer left that host: its own outgoing firewall drops it."
+    );
+    Judgement { sentence, ..reply_lost(view, Confidence::Proven) }.remedy(
+        Who::TargetHost,
+        format!("In the firewall of {target} itself, let the UDP answers out to {prober}, also from other ports than the one asked."),
+    )
+}
+
+fn stopped_at_host(view: &View) -> Judgement {
+    let sentence = format!("The request to {} arrived at that host, but its own firewall dropped it.", view.target());
+    Judgement::fail(Code::Dropped, view.proof_of_presence(), sentence)
+        .lost(Lost::Request)
+        .remedy(Who::TargetHost, format!("{} The rule is missing in the firewall of that host itself.", view.rule()))
+}
+
+fn request_lost(view: &View, packets: bool) -> Judgement {
+    let target = view.target();
+    let (sentence, more) = if packets {
+        let sentence = format!(
+            "The request to {target} never arrived: the far side watched its packets and saw none of it, so it is dropped on \
+             the way."
+        );
+        (sentence, "")
+    } else {
+        let sentence = format!(
+            "The request to {target} never arrived: a responder is open there and received nothing, so it is dropped on the \
+             way, or by the firewall of that host itself."
+        );
+        (sentence, " Look at the firewall of the host itself too.")
+    };
+    Judgement::fail(Code::Dropped, view.proof_of_absence(), sentence)
+        .lost(Lost::Request)
+        .remedy(Who::Network, format!("{}{more}", view.rule()))
+}
+
+fn unanswered_by_service(view: &View) -> Judgement {
+    let target = view.target();
+    let sentence = format!(
+        "The request to {target} arrived at that host, so the way there is open, but no answer left it: the service there does \
+         not answer this request, or the host's own firewall drops it."
+    );
+    Judgement { sentence, ..view.again() }.remedy(
+        Who::TargetHost,
+        format!(
+            "Look into the log of the service on {target}, and at the firewall of that host itself. {}",
+            view.rule()
+        ),
+    )
+}
+
+/// The far side can't tell either; it says why.
+fn undecided(view: &View, why: &str, remedy: &str) -> Judgement {
+    let sentence = format!("{} did not answer, and the far side can't tell which half was lost: {why}.", view.target());
+    Judgement { sentence, ..view.again() }.remedy(Who::TargetHost, format!("{remedy} {}", view.rule()))
+}

@@ -1,0 +1,239 @@
+//! One outcome beside what the far side saw: the questions that the judging of both sides asks.
+
+use std::net::{IpAddr, SocketAddr};
+
+use super::Observed;
+use super::ties::{self, Tie, address};
+use crate::model::evidence::{Failure, Step, StepKind};
+use crate::model::fact::Fact;
+use crate::model::finding::{Confidence, Judgement};
+use crate::model::flow::Transport;
+use crate::model::probe::Protocol;
+use crate::model::run::{Outcome, Receipt};
+use crate::model::sighting::{AnsweredBy, Answering, Means, Sighting, SightingKind, Sightings};
+
+/// One outcome and the far side's evidence.
+pub(super) struct View<'a> {
+    pub outcome: &'a Outcome,
+    pub observed: &'a Observed,
+    /// What answers on the far side's port; nothing where the far side does not say.
+    pub answering: Option<AnsweredBy>,
+    pub trail: Trail,
+    far: &'a Sightings,
+}
+
+/// What the far side saw of the prober on the outcome's port, below any program.
+#[derive(Debug, Default)]
+pub(super) struct Trail {
+    pub request_in: bool,
+    pub reply_out: bool,
+    pub half_open: bool,
+    /// Counters tell of half-open connections that were ended, on whatever port.
+    pub ended: bool,
+    /// Somebody else was seen on the same port: after address translation that may have been the prober.
+    pub strangers: bool,
+    /// What was seen may be of another probe of the same prober to the same port.
+    pub vague: bool,
+}
+
+impl Trail {
+    /// Whether anything of the prober reached the host.
+    pub(super) fn arrived(&self) -> bool {
+        self.request_in || self.half_open
+    }
+
+    fn of(outcome: &Outcome, far: &Sightings, prober: IpAddr) -> Self {
+        let Some(port) = outcome.port else { return Self::default() };
+        let from_prober = |seen: &Sighting| seen.remote.ip().to_canonical() == prober.to_canonical();
+        let same: Vec<&Sighting> = far.sighted.iter().filter(|seen| seen.transport == outcome.transport).collect();
+        let (own, others): (Vec<&Sighting>, Vec<&Sighting>) = same.into_iter().partition(|seen| from_prober(seen));
+        let source = source_port(outcome);
+        let exact: Vec<&Sighting> =
+            own.iter().copied().filter(|seen| Some(seen.remote.port()) == source && here(seen, port)).collect();
+        let vague = exact.is_empty() && source.is_some();
+        let on_port: Vec<&Sighting> =
+            if exact.is_empty() { own.iter().copied().filter(|seen| here(seen, port)).collect() } else { exact };
+        let asked_from: Vec<SocketAddr> = on_port.iter().map(|seen| seen.remote).collect();
+        // A TFTP server answers from another port than the one that was asked.
+        let answers = |seen: &&Sighting| {
+            seen.kind == SightingKind::ReplyOut
+                && (asked_from.contains(&seen.remote) && (here(seen, port) || outcome.transport == Transport::Udp))
+        };
+        let has = |kind| on_port.iter().any(|seen| seen.kind == kind);
+        let any_port = |seen: &&Sighting| [0, port].contains(&seen.local.port());
+        Self {
+            request_in: has(SightingKind::RequestIn),
+            reply_out: own.iter().any(answers),
+            half_open: has(SightingKind::HalfOpen),
+            ended: own.iter().any(|seen| seen.kind == SightingKind::HalfOpenEnded && any_port(seen)),
+            strangers: others.iter().any(|seen| here(seen, port)),
+            vague,
+        }
+    }
+}
+
+fn here(seen: &Sighting, port: u16) -> bool {
+    seen.local.port() == port && seen.kind != SightingKind::HalfOpenEnded
+}
+
+fn source_port(outcome: &Outcome) -> Option<u16> {
+    let local = outcome.facts.get(Fact::LocalAddress.word())?.as_str()?;
+    address(local).map(|local| local.port())
+}
+
+/// What answers on the outcome's port: the far side's endpoint of the same name, else the only one that serves the check
+/// (a control channel binds hosts to endpoints, which the other side may know by another name).
+fn answering(outcome: &Outcome, far: &Sightings) -> Option<AnsweredBy> {
+    let port = outcome.port?;
+    let fits = |one: &&Answering| one.role == outcome.to && one.transport == outcome.transport && one.port == port;
+    let named = far.answers.iter().any(|one| one.endpoint == outcome.endpoint);
+    let wanted = |one: &&Answering| {
+        if named { one.endpoint == outcome.endpoint } else { one.checks.contains(&outcome.check) }
+    };
+    let mut found = far.answers.iter().filter(fits).filter(wanted);
+    let first = found.next()?;
+    (named || found.next().is_none()).then_some(first.by)
+}
+
+impl<'a> View<'a> {
+    pub(super) fn of(outcome: &'a Outcome, far: &'a Sightings, observed: &'a Observed) -> Self {
+        let trail = Trail::of(outcome, far, observed.prober);
+        Self { outcome, observed, answering: answering(outcome, far), trail, far }
+    }
+
+    pub(super) fn watched(&self, means: Means) -> bool {
+        self.far.looked_with(means)
+    }
+
+    pub(super) fn responder(&self) -> bool {
+        self.answering == Some(AnsweredBy::Responder)
+    }
+
+    /// Whether something answers on the port there.
+    pub(super) fn answered(&self) -> bool {
+        matches!(self.answering, Some(AnsweredBy::Responder | AnsweredBy::Service))
+    }
+
+    /// The receipt that says most of this probe: the last one with its token, else the last one from its address.
+    pub(super) fn receipt(&self) -> Option<(Tie, &'a Receipt)> {
+        let tied = self.outcome.receipts.iter().filter_map(|one| Some((ties::tie(one, self.outcome)?, one)));
+        tied.max_by_key(|(tie, _)| *tie)
+    }
+
+    /// Whether a receipt may be of this probe after address translation: it has no token, is from the prober, and of this port.
+    pub(super) fn perhaps_received(&self) -> bool {
+        self.far.receipts.iter().any(|receipt| {
+            let port = |text: &str| address(text).map(|address| address.port());
+            receipt.token.is_none()
+                && address(&receipt.source).is_some_and(|source| source.ip() == self.observed.prober.to_canonical())
+                && self.outcome.port.is_some_and(|wanted| port(&receipt.arrived_at) == Some(wanted))
+                && transport(receipt) == Some(self.outcome.transport)
+        })
+    }
+
+    /// The probe went through a proxy: its packets then have another source, and another target.
+    pub(super) fn through_proxy(&self) -> bool {
+        self.outcome.facts.contains_key(Fact::Proxy.word())
+    }
+
+    pub(super) fn text(&self, fact: Fact) -> Option<&'a str> {
+        self.outcome.facts.get(fact.word())?.as_str()
+    }
+
+    pub(super) fn number(&self, fact: Fact) -> Option<u64> {
+        self.outcome.facts.get(fact.word())?.as_u64()
+    }
+
+    pub(super) fn holds(&self, fact: Fact) -> bool {
+        self.outcome.facts.get(fact.word()).and_then(serde_json::Value::as_bool) == Some(true)
+    }
+
+    fn stopped_at(&self) -> Option<&'a Step> {
+        self.outcome.steps.iter().rev().find(|step| step.error.is_some())
+    }
+
+    pub(super) fn was_refused(&self) -> bool {
+        self.stopped_at().is_some_and(|step| step.error == Some(Failure::Refused))
+    }
+
+    pub(super) fn timed_out(&self) -> bool {
+        self.stopped_at().is_some_and(|step| step.error == Some(Failure::TimedOut))
+    }
+
+    /// The addresses spoken to, each once.
+    fn addresses(&self) -> Vec<&'a str> {
+        let mut list: Vec<&str> = Vec::new();
+        for step in self.outcome.steps.iter().filter(|step| step.kind == StepKind::Connect) {
+            if let Some(address) = step.address.as_deref().filter(|address| !list.contains(address)) {
+                list.push(address);
+            }
+        }
+        list
+    }
+
+    pub(super) fn several_addresses(&self) -> bool {
+        self.addresses().len() > 1
+    }
+
+    /// The target as people read it: `host:port`, with the address where that says more.
+    pub(super) fn target(&self) -> String {
+        let named = self.outcome.target.as_deref().unwrap_or(&self.outcome.endpoint);
+        match self.addresses().as_slice() {
+            [only] if *only != named && !self.through_proxy() => {
+                let ip = address(only).map_or_else(|| (*only).to_owned(), |address| address.ip().to_string());
+                format!("{named} ({ip})")
+            }
+            _ => named.to_owned(),
+        }
+    }
+
+    /// The rule to ask for, in the check's words.
+    pub(super) fn rule(&self) -> String {
+        if !self.outcome.rule.is_empty() {
+            return self.outcome.rule.clone();
+        }
+        let Outcome { transport, from, to, .. } = self.outcome;
+        let port = self.outcome.port.map_or_else(String::new, |port| format!(" {port}"));
+        format!("Allow {transport}{port} from {from} to {to} ({}).", self.target())
+    }
+
+    /// The other half of the rule: that of the answers.
+    pub(super) fn rule_back(&self) -> String {
+        let Outcome { transport, from, to, .. } = self.outcome;
+        format!(
+            "Let the answers pass on their way back: {transport} from {} ({to}) to {} ({from}), as replies of established \
+             connections. A stateful firewall does so by itself, unless the way back does not lead through it: look for a \
+             route back that differs from the way there (asymmetric routing).",
+            self.target(),
+            self.observed.prober
+        )
+    }
+
+    /// The outcome's judgement as it is, to be changed in part.
+    pub(super) fn again(&self) -> Judgement {
+        Judgement {
+            status: self.outcome.status,
+            code: self.outcome.code,
+            lost: self.outcome.lost,
+            confidence: self.outcome.confidence,
+            sentence: self.outcome.sentence.clone(),
+            remedy: self.outcome.remedy.clone(),
+        }
+    }
+
+    /// How much it proves that nothing of the prober was seen.
+    pub(super) fn proof_of_absence(&self) -> Confidence {
+        let missed = self.trail.ended && !self.watched(Means::Packets);
+        if self.trail.strangers || missed { Confidence::Likely } else { Confidence::Proven }
+    }
+
+    /// How much it proves that something of the prober was seen.
+    pub(super) fn proof_of_presence(&self) -> Confidence {
+        if self.trail.vague { Confidence::Likely } else { Confidence::Proven }
+    }
+}
+
+fn transport(receipt: &Receipt) -> Option<Transport> {
+    let protocol = Protocol::ALL.into_iter().find(|protocol| protocol.word() == receipt.protocol)?;
+    Some(protocol.transport())
+}

@@ -1,0 +1,1 @@
+//! `bothways merge`: runs of two sides taken apart, joined afterwards.

@@ -1,0 +1,236 @@
+//! What did not get through: dropped, refused and rejected connections, and datagrams without an answer.
+
+use bothways::model::code::Code;
+use bothways::model::evidence::{Failure, StepKind};
+use bothways::model::fact::Fact;
+use bothways::model::finding::{Confidence, Lost, Status, Who};
+use bothways::model::run::Outcome;
+use bothways::model::sighting::AnsweredBy::{Nothing, Responder, Service};
+use bothways::model::sighting::Means::{ConnectionTable, Counters, Packets};
+use bothways::model::sighting::SightingKind::{HalfOpen, HalfOpenEnded, ReplyOut, RequestIn};
+
+use super::scene::{bare, far, given, hold, ours, stopped, tcp, udp, verdict, with, with_token};
+
+const PROVEN: Confidence = Confidence::Proven;
+const LIKELY: Confidence = Confidence::Likely;
+const REQUEST: Option<Lost> = Some(Lost::Request);
+const REPLY: Option<Lost> = Some(Lost::Reply);
+const NETWORK: Option<Who> = Some(Who::Network);
+const HOST: Option<Who> = Some(Who::TargetHost);
+
+fn dropped() -> Outcome {
+    stopped(tcp(Status::Fail, Code::Dropped), StepKind::Connect, Failure::TimedOut)
+}
+
+#[test]
+fn a_dropped_connection_splits_into_its_halves() {
+    let given = dropped();
+    let at = |by| far(&given, by);
+    let says = |lost, confidence, who| (Status::Fail, Code::Dropped, lost, confidence, who);
+    let stranger = "10.9.7.7:40000";
+    let table = vec![
+        ("half-open there", at(Responder).watching(&[ConnectionTable]).saw(HalfOpen), says(REPLY, PROVEN, NETWORK)),
+        (
+            "packets came and went",
+            at(Service).watching(&[Packets]).saw(RequestIn).saw(ReplyOut),
+            says(REPLY, PROVEN, NETWORK),
+        ),
+        ("packets came only", at(Service).watching(&[Packets]).saw(RequestIn), says(REQUEST, PROVEN, HOST)),
+        ("packets came, nobody listens", at(Nothing).watching(&[Packets]).saw(RequestIn), says(REQUEST, LIKELY, HOST)),
+        (
+            "half-open, and no answer left",
+            at(Responder).watching(&[ConnectionTable, Packets]).saw(RequestIn).saw(HalfOpen),
+            says(REPLY, PROVEN, HOST),
+        ),
+        ("nothing in the table", at(Responder).watching(&[ConnectionTable]), says(REQUEST, PROVEN, NETWORK)),
+        ("nothing in the table of a service", at(Service).watching(&[ConnectionTable]), says(REQUEST, PROVEN, NETWORK)),
+        ("no packets", at(Nothing).watching(&[Packets]), says(REQUEST, PROVEN, NETWORK)),
+        (
+            "somebody else on that port",
+            at(Responder).watching(&[ConnectionTable]).saw_of(HalfOpen, stranger),
+            says(REQUEST, LIKELY, NETWORK),
+        ),
+        (
+            "counted, and nobody else was there",
+            at(Responder).watching(&[ConnectionTable, Counters]).saw_of(HalfOpenEnded, "10.9.1.2:0").alone(),
+            says(REPLY, LIKELY, NETWORK),
+        ),
+        (
+            "counted, and others were there",
+            at(Responder).watching(&[ConnectionTable, Counters]).saw_of(HalfOpenEnded, "10.9.1.2:0"),
+            says(REQUEST, LIKELY, NETWORK),
+        ),
+        ("nobody listens", at(Nothing).watching(&[ConnectionTable]), says(None, LIKELY, HOST)),
+        ("nobody looked", at(Responder), says(None, LIKELY, None)),
+    ];
+    hold(table.into_iter().map(|(name, far, says)| (name, dropped(), far, says)).collect());
+}
+
+#[test]
+fn an_answer_lost_on_the_way_back_names_the_return_half_of_the_rule() {
+    let far = far(&dropped(), Responder).watching(&[ConnectionTable]).saw(HalfOpen);
+    let judged = far.judge(&dropped());
+    let wanted = "The connection request to 10.9.2.2:443 arrived there (the far side has it half-open), but the answer to \
+                  10.9.1.2 was lost on the way back.";
+    assert_eq!(judged.sentence, wanted);
+    let remedy = judged.remedy.expect("a remedy").text;
+    assert!(
+        remedy.contains("TCP from 10.9.2.2:443 (server) to 10.9.1.2 (client), as replies of established"),
+        "{remedy}"
+    );
+    assert!(remedy.contains("asymmetric"), "{remedy}");
+}
+
+#[test]
+fn a_lost_request_names_the_rule_of_the_check() {
+    let judged = far(&dropped(), Responder).watching(&[Packets]).judge(&dropped());
+    assert_eq!(judged.remedy.expect("a remedy").text, "Allow TCP 443 from client to server.");
+}
+
+#[test]
+fn what_the_far_side_says_of_other_ports_and_roles_is_of_no_weight() {
+    let elsewhere = far(&given(bothways::model::flow::Transport::Tcp, 80, Status::Fail, Code::Dropped), Responder);
+    let elsewhere = elsewhere.watching(&[ConnectionTable, Packets]).saw(HalfOpen);
+    assert_eq!(elsewhere.judge(&dropped()), dropped());
+    let mut other_role = far(&dropped(), Responder).watching(&[ConnectionTable]);
+    other_role.sightings.answers[0].role = bothways::model::flow::Role::new("sql-server");
+    assert_eq!(other_role.judge(&dropped()), dropped());
+}
+
+#[test]
+fn an_endpoint_that_was_bound_under_another_name_is_found_by_its_check() {
+    let mut far = far(&dropped(), Responder).watching(&[ConnectionTable]);
+    far.sightings.answers[0].endpoint = "server-2".to_owned();
+    assert_eq!(far.judge(&dropped()).lost, REQUEST);
+    let second = far.sightings.answers[0].clone();
+    far.sightings.answers.push(bothways::model::sighting::Answering { endpoint: "server-3".to_owned(), ..second });
+    assert_eq!(far.judge(&dropped()), dropped(), "two may be meant");
+}
+
+#[test]
+fn an_instance_port_that_is_blocked_keeps_its_code() {
+    let port = |failure| stopped(tcp(Status::Fail, Code::SqlInstancePortBlocked), StepKind::Connect, failure);
+    let timed_out = port(Failure::TimedOut);
+    let judged = far(&timed_out, Responder).watching(&[ConnectionTable]).saw(HalfOpen).judge(&timed_out);
+    assert_eq!(verdict(&judged), (Status::Fail, Code::SqlInstancePortBlocked, REPLY, PROVEN, NETWORK));
+    let refused = port(Failure::Refused);
+    let judged = far(&refused, Responder).judge(&refused);
+    assert_eq!(verdict(&judged), (Status::Fail, Code::RefusedInPath, REQUEST, PROVEN, NETWORK));
+}
+
+#[test]
+fn a_refusal_is_the_hosts_own_or_a_firewalls() {
+    for given in [tcp(Status::Fail, Code::Refused), udp(Status::Fail, Code::Refused)] {
+        let at = |by| far(&given, by);
+        let in_path = |confidence| (Status::Fail, Code::RefusedInPath, REQUEST, confidence, NETWORK);
+        let refused = |lost, confidence, who| (Status::Fail, Code::Refused, lost, confidence, who);
+        let table = vec![
+            ("a responder saw nothing", at(Responder).watching(&[ConnectionTable]), in_path(PROVEN)),
+            ("a service saw nothing", at(Service).watching(&[ConnectionTable]), in_path(PROVEN)),
+            ("no packet came", at(Responder).watching(&[Packets]), in_path(PROVEN)),
+            ("others came", at(Responder).watching(&[ConnectionTable]).saw_of(HalfOpen, "10.9.7.7:1"), in_path(LIKELY)),
+            (
+                "the host itself refused",
+                at(Responder).watching(&[Packets]).saw(RequestIn).saw(ReplyOut),
+                refused(REQUEST, PROVEN, HOST),
+            ),
+            ("nobody listens", at(Nothing), refused(None, PROVEN, HOST)),
+            ("it was taken", at(Responder).watching(&[ConnectionTable]).saw(HalfOpen), refused(None, LIKELY, None)),
+        ];
+        hold(table.into_iter().map(|(name, far, says)| (name, given.clone(), far, says)).collect());
+    }
+}
+
+#[test]
+fn a_reject_quotes_the_request() {
+    for code in [Code::Rejected, Code::Unreachable] {
+        let mut given = tcp(Status::Fail, code);
+        let icmp = bothways::model::evidence::Icmp { kind: 3, code: 13, from: None, v6: false };
+        given.path.rejected_by = Some(icmp);
+        let says = (Status::Fail, code, REQUEST, LIKELY, None);
+        hold(vec![("rejected", given.clone(), far(&given, Responder).watching(&[ConnectionTable]), says)]);
+    }
+    let no_route = tcp(Status::Fail, Code::Unreachable);
+    assert_eq!(far(&no_route, Responder).judge(&no_route), no_route, "without a message it is this side's own routes");
+}
+
+#[test]
+fn silence_of_datagrams_is_decided_by_the_far_side() {
+    let tftp = || with_token(udp(Status::Unknown, Code::NoAnswer));
+    let browser =
+        || with(udp(Status::Unknown, Code::SqlBrowserSilent), &[(Fact::LocalAddress, "0.0.0.0:50000".into())]);
+    let at = |by| far(&tftp(), by);
+    let fails = |code, lost, confidence, who| (Status::Fail, code, lost, confidence, who);
+    let unknown = |code, who| (Status::Unknown, code, None, Confidence::Possible, who);
+    let (blocked, silent) = (Code::TftpTransferPortBlocked, Code::SqlBrowserSilent);
+    hold(vec![
+        (
+            "a receipt of TFTP",
+            tftp(),
+            at(Responder).received(ours("tftp", 69, 40, 30)),
+            fails(blocked, REPLY, PROVEN, NETWORK),
+        ),
+        (
+            "a receipt of the browser",
+            browser(),
+            at(Responder).received(bare("sql-browser", 69, 9, 60)),
+            fails(silent, REPLY, PROVEN, NETWORK),
+        ),
+        (
+            "a receipt, and nothing to answer",
+            browser(),
+            at(Responder).received(bare("sql-browser", 69, 9, 0)),
+            unknown(silent, None),
+        ),
+        (
+            "packets came and went",
+            tftp(),
+            at(Service).watching(&[Packets]).saw(RequestIn).saw(ReplyOut),
+            fails(blocked, REPLY, PROVEN, NETWORK),
+        ),
+        (
+            "answered, and kept back by the host",
+            tftp(),
+            at(Responder).watching(&[Packets]).saw(RequestIn).received(ours("tftp", 69, 40, 30)),
+            fails(blocked, REPLY, PROVEN, HOST),
+        ),
+        ("no receipt", tftp(), at(Responder), fails(Code::Dropped, REQUEST, PROVEN, NETWORK)),
+        ("no receipt of the browser", browser(), at(Responder), fails(Code::Dropped, REQUEST, PROVEN, NETWORK)),
+        ("no packets", tftp(), at(Responder).watching(&[Packets]), fails(Code::Dropped, REQUEST, PROVEN, NETWORK)),
+        (
+            "no packets to a service",
+            tftp(),
+            at(Service).watching(&[Packets]),
+            fails(Code::Dropped, REQUEST, PROVEN, NETWORK),
+        ),
+        (
+            "a packet, but no receipt",
+            tftp(),
+            at(Responder).watching(&[Packets]).saw(RequestIn),
+            fails(Code::Dropped, REQUEST, PROVEN, HOST),
+        ),
+        (
+            "a packet to a service",
+            tftp(),
+            at(Service).watching(&[Packets]).saw(RequestIn),
+            unknown(Code::NoAnswer, HOST),
+        ),
+        ("a service, unwatched", tftp(), at(Service).watching(&[ConnectionTable]), unknown(Code::NoAnswer, HOST)),
+        ("nobody there", tftp(), at(Nothing), unknown(Code::NoAnswer, HOST)),
+    ]);
+}
+
+#[test]
+fn a_receipt_after_address_translation_is_only_likely_this_probes() {
+    let given = with(udp(Status::Unknown, Code::SqlBrowserSilent), &[(Fact::LocalAddress, "192.168.0.9:50000".into())]);
+    let judged = far(&given, Responder).received(bare("sql-browser", 69, 9, 60)).judge(&given);
+    assert_eq!(verdict(&judged), (Status::Fail, Code::SqlBrowserSilent, REPLY, LIKELY, NETWORK));
+}
+
+#[test]
+fn an_answer_from_the_transfer_port_is_an_answer() {
+    let given = with_token(udp(Status::Unknown, Code::NoAnswer));
+    let mut far = far(&given, Service).watching(&[Packets]).saw(RequestIn).saw(ReplyOut);
+    far.sightings.sighted[1].local = "10.9.2.2:43550".parse().expect("an address");
+    assert_eq!(far.judge(&given).lost, REPLY);
+}
