@@ -25,7 +25,7 @@ use bothways::plan::{self, Plan, Surroundings};
 use bothways::profile::Profile;
 use bothways::profile::catalog::Catalog;
 use bothways::profile::load::load;
-use bothways::responder::{self, Certificate, Limits, Open, Peers, Receipts, Service, Shared};
+use bothways::responder::{self, Certificate, Open, Peers, Service, Shared};
 
 /// The built-in Miradore profile with these values, as `--set` gives them, and a second for each check.
 fn miradore(sets: &[String]) -> Profile {
@@ -52,7 +52,7 @@ fn plan_of(profile: &Profile, sides: &[&str], only: &[&str]) -> Plan {
 fn plan_behind(profile: &Profile, sides: &[&str], only: &[&str], system_proxy: &dyn Fn(&str) -> Option<Proxy>) -> Plan {
     let sides: Vec<Role> = sides.iter().map(|side| Role::new(*side)).collect();
     let only: Vec<String> = only.iter().map(|id| (*id).to_owned()).collect();
-    plan::make(profile, &sides, &only, &Surroundings { system_proxy }).expect("a plan")
+    plan::make(profile, &sides, &only, &Surroundings { system_proxy, word: None }).expect("a plan")
 }
 
 /// Watches and says nothing.
@@ -84,6 +84,7 @@ fn info(plan: &Plan, cut_short: Option<CutShort>) -> RunInfo {
         host: "here".to_owned(),
         peer: None,
         cut_short,
+        word: None,
     }
 }
 
@@ -101,12 +102,8 @@ fn task<'r>(run: &'r Run, name: &str) -> &'r TaskVerdict {
 
 /// A responder on a free port of 127.0.0.1, or on the very address.
 pub async fn respond(service: Service, at: &str) -> Open {
-    let shared = Arc::new(Shared {
-        peers: Peers::loopback(),
-        limits: Limits::default(),
-        receipts: Receipts::new(Instant::now()),
-        certificate: Certificate::for_names(&["127.0.0.1".to_owned()]).expect("a certificate"),
-    });
+    let certificate = Certificate::for_names(&["127.0.0.1".to_owned()]).expect("a certificate");
+    let shared = Arc::new(Shared::new(Peers::loopback(), certificate));
     let at: SocketAddr = at.parse().expect("an address");
     responder::open(service, at, shared).await.expect("a free port")
 }
@@ -115,7 +112,7 @@ const ANYWHERE: &str = "127.0.0.1:0";
 
 /// A responder for plain HTTP and WebSocket upgrades.
 pub async fn web() -> Open {
-    respond(Service::Http(responder::http::Service { https: false }), ANYWHERE).await
+    respond(Service::Http(responder::http::Service { https: false, control: None }), ANYWHERE).await
 }
 
 /// A responder that greets whoever connects.

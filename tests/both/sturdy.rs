@@ -108,7 +108,7 @@ prop_compose! {
         means in subsequence(vec![Means::ConnectionTable, Means::Counters, Means::Packets], 0..=3),
         answers in prop::collection::vec(answering(), 0..3),
     ) -> Sightings {
-        Sightings { receipts, sighted, means, answers }
+        Sightings { receipts, sighted, means, answers, ..Sightings::default() }
     }
 }
 

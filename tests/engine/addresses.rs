@@ -50,7 +50,7 @@ async fn ask(host: &str, port: u16, server: SocketAddr, system: &'static [&'stat
 const BOTH: &[&str] = &["127.0.0.1", "127.0.0.2"];
 
 fn web() -> Service {
-    Service::Http(responder::http::Service { https: false })
+    Service::Http(responder::http::Service { https: false, control: None })
 }
 
 #[tokio::test]

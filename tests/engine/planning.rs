@@ -144,7 +144,7 @@ fn what_the_profile_does_not_have_is_told_with_what_it_has() {
     let make = |sides: &[&str], only: &[&str]| {
         let sides: Vec<Role> = sides.iter().map(|side| Role::new(*side)).collect();
         let only: Vec<String> = only.iter().map(|id| (*id).to_owned()).collect();
-        plan::make(&profile, &sides, &only, &Surroundings { system_proxy: &|_| None }).map(|_| ())
+        plan::make(&profile, &sides, &only, &Surroundings { system_proxy: &|_| None, word: None }).map(|_| ())
     };
     let Err(Impossible::NoSide(openers)) = make(&[], &[]) else { panic!("a side is needed") };
     assert!(openers.contains(&Role::new("client")) && !openers.contains(&Role::new("sql-server")), "{openers:?}");

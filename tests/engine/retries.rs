@@ -71,7 +71,7 @@ async fn one_attempt_is_one_attempt() {
 
 #[tokio::test]
 async fn what_is_no_chance_is_not_tried_again() {
-    let secure = respond(Service::Http(responder::http::Service { https: true }), ANYWHERE).await;
+    let secure = respond(Service::Http(responder::http::Service { https: true, control: None }), ANYWHERE).await;
     let run = job_query(secure.address.port(), &[set("server.https", true)], 3).await;
     let untrusted = outcome(&run, "job-query");
     assert_eq!((untrusted.status, untrusted.code, untrusted.attempts), (Status::Fail, Code::TlsUntrusted, 1));
