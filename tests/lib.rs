@@ -14,6 +14,7 @@ mod proxy;
 mod reach;
 mod reports;
 mod resolve;
+mod safety;
 mod smb;
 mod sql;
 mod sql_browser;

@@ -115,7 +115,8 @@ impl Port {
         let account = self.shared.peers.account(from.ip());
         let (standing, seats) = if let Some(account) = &account {
             account.prove();
-            (Standing::Peer, self.seats(from)?)
+            let seats = self.seats(from).filter(|_| !account.used_up(&self.shared.limits))?;
+            (Standing::Peer, seats)
         } else if self.gate == Gate::Control {
             let seat = self.shared.strangers.seat(neighbourhood(from.ip()))?;
             (Standing::Stranger, Seats { _seats: vec![seat] })
