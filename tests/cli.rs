@@ -9,7 +9,7 @@ use bothways::model::code::Code;
 use bothways::report::{Format, Look, render};
 
 /// The program with an empty environment: a machine's own `CI`, `NO_COLOR` or `COLUMNS` must not change a test.
-fn bothways(arguments: &[&str]) -> Command {
+pub fn bothways(arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_bothways"));
     command.args(arguments).env_clear().stdin(Stdio::null());
     // Windows needs this to load its own libraries.
@@ -20,11 +20,11 @@ fn bothways(arguments: &[&str]) -> Command {
 }
 
 /// What it wrote to stdout and stderr, and how it ended.
-fn run(arguments: &[&str]) -> (String, String, i32) {
+pub fn run(arguments: &[&str]) -> (String, String, i32) {
     read(&bothways(arguments).output().expect("the program runs"))
 }
 
-fn read(output: &Output) -> (String, String, i32) {
+pub fn read(output: &Output) -> (String, String, i32) {
     let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).expect("text").replace("\r\n", "\n");
     (text(&output.stdout), text(&output.stderr), output.status.code().expect("it was not killed"))
 }

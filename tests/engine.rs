@@ -100,7 +100,7 @@ fn task<'r>(run: &'r Run, name: &str) -> &'r TaskVerdict {
 }
 
 /// A responder on a free port of 127.0.0.1, or on the very address.
-async fn respond(service: Service, at: &str) -> Open {
+pub async fn respond(service: Service, at: &str) -> Open {
     let shared = Arc::new(Shared {
         peers: Peers::loopback(),
         limits: Limits::default(),
@@ -114,12 +114,12 @@ async fn respond(service: Service, at: &str) -> Open {
 const ANYWHERE: &str = "127.0.0.1:0";
 
 /// A responder for plain HTTP and WebSocket upgrades.
-async fn web() -> Open {
+pub async fn web() -> Open {
     respond(Service::Http(responder::http::Service { https: false }), ANYWHERE).await
 }
 
 /// A responder that greets whoever connects.
-async fn greeter() -> Open {
+pub async fn greeter() -> Open {
     respond(Service::Tcp(responder::tcp::Service::default()), ANYWHERE).await
 }
 

@@ -7,6 +7,7 @@ mod engine;
 mod house_rules;
 mod http;
 mod profiles;
+mod program;
 mod proxy;
 mod reach;
 mod reports;

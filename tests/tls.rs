@@ -1,9 +1,9 @@
 //! Tests of TLS: handshakes with real servers and hostile peers, what their certificates say, and the responder's own.
 
-mod authority;
+pub mod authority;
 mod certificate;
 mod hostile;
 mod responder;
-mod server;
+pub mod server;
 mod store;
 mod version;

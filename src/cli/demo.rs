@@ -21,16 +21,29 @@ const PROFILE: &str = "loopback";
 
 pub(super) fn run(args: &DemoArgs) -> Result<ExitCode, CliError> {
     let mut profile = load::load(PROFILE, &[], &Catalog::built_in()).map_err(CliError::problems)?;
-    profile.name = "miradore".to_owned();
+    "miradore".clone_into(&mut profile.name);
     check::shorten(&mut profile, args.timeout, None);
     let runtime = session::runtime()?;
-    let run = runtime.block_on(play(&mut profile, args))?;
+    let run = runtime.block_on(async {
+        let (run, stage) = play(&mut profile, args).await?;
+        output::write(&run, &args.output)?;
+        if args.serve {
+            serve(stage).await;
+        }
+        Ok::<Run, CliError>(run)
+    })?;
     runtime.shutdown_background();
-    output::write(&run, &args.output)?;
     Ok(exit::of_run(&run, exit::FailOn::Fail))
 }
 
-async fn play(profile: &mut Profile, args: &DemoArgs) -> Result<Run, CliError> {
+/// Keeps the responders until Ctrl-C.
+async fn serve(_stage: Stage) {
+    output::say("The responders go on until Ctrl-C.");
+    let _ = tokio::signal::ctrl_c().await;
+}
+
+/// Opens the responders and runs the profile against them.
+async fn play(profile: &mut Profile, args: &DemoArgs) -> Result<(Run, Stage), CliError> {
     let roles: Vec<Role> = profile.roles.iter().map(|info| info.role.clone()).collect();
     let stage = Stage::set(profile, &roles, args.broken.as_deref()).await?;
     let (host, responders) = (Ipv4Addr::LOCALHOST, stage.len());
@@ -43,10 +56,5 @@ async fn play(profile: &mut Profile, args: &DemoArgs) -> Result<Run, CliError> {
     let observer = progress::observer(plan.probes.len());
     let shared = Arc::clone(&stage.shared);
     let run = session::run(profile, &plan, observer, move || shared.receipts.all()).await?;
-    if args.serve {
-        output::write(&run, &args.output)?;
-        output::say("The responders go on until Ctrl-C.");
-        let _ = tokio::signal::ctrl_c().await;
-    }
-    Ok(run)
+    Ok((run, stage))
 }

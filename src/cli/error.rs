@@ -42,6 +42,14 @@ impl CliError {
         Self::Tool(text.into())
     }
 
+    /// What is written on stderr. Problems begin with their places, as editors look for them.
+    pub(super) fn told(&self) -> String {
+        match self {
+            Self::Problems(problems) => problems.to_string().trim_end().to_owned(),
+            _ => format!("bothways: {self}"),
+        }
+    }
+
     pub(super) fn exit_code(&self) -> u8 {
         match self {
             Self::Usage(_) | Self::Problems(_) | Self::Read { .. } => exit::USAGE,

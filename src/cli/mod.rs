@@ -49,7 +49,7 @@ fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     };
     colour::remember(cli.color);
     dispatch(&cli.command).unwrap_or_else(|error| {
-        output::say(&format!("bothways: {error}"));
+        output::say(&error.told());
         ExitCode::from(error.exit_code())
     })
 }

@@ -1,7 +1,9 @@
 //! What surrounds a run of the engine: the runtime, the resolver, secrets, Ctrl-C, and the record at the end.
 
+use std::future::poll_fn;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::task::Poll;
 use std::time::Instant;
 
 use super::{CliError, secrets};
@@ -42,7 +44,7 @@ pub(super) async fn run(
     };
     let net = Arc::new(Net::new(resolver, secrets));
     let (clock, started) = (Instant::now(), jiff::Timestamp::now());
-    let results = runner::run(plan, net, clock, observer, interrupted()).await;
+    let results = runner::run(plan, net, clock, observer, interrupted().await).await;
     let info = RunInfo {
         id: uuid::Uuid::now_v7().to_string(),
         started: started.strftime("%Y-%m-%dT%H:%M:%SZ").to_string(),
@@ -56,16 +58,25 @@ pub(super) async fn run(
     Ok(record::draw_up(info, results.outcomes, &receipts()))
 }
 
-/// Completes at the first Ctrl-C. A second one ends the program at once.
-async fn interrupted() {
-    if tokio::signal::ctrl_c().await.is_err() {
-        std::future::pending::<()>().await;
-    }
-    tokio::spawn(async {
-        if tokio::signal::ctrl_c().await.is_ok() {
-            std::process::exit(130);
+/// Begins to listen, and gives what completes at the first Ctrl-C. A second one ends the program at once.
+async fn interrupted() -> impl Future<Output = ()> {
+    let mut first = Box::pin(tokio::signal::ctrl_c());
+    // Asked for the first time, it begins to listen: a Ctrl-C in the run's first moments must not go without a record.
+    let already = poll_fn(|context| Poll::Ready(first.as_mut().poll(context))).await;
+    async move {
+        let told = match already {
+            Poll::Ready(told) => told,
+            Poll::Pending => first.await,
+        };
+        if told.is_err() {
+            std::future::pending::<()>().await;
         }
-    });
+        tokio::spawn(async {
+            if tokio::signal::ctrl_c().await.is_ok() {
+                std::process::exit(130);
+            }
+        });
+    }
 }
 
 /// What the plan takes from the environment: the proxy settings.

@@ -18,7 +18,7 @@ pub fn load(reference: &str, sets: &[String], catalog: &Catalog) -> Result<Profi
     if let Some(trouble) = catalog.trouble() {
         return Err(trouble.into());
     }
-    finish(layers::read(reference, catalog)?, sets, catalog)
+    finish(layers::read(reference, catalog).map_err(Problems::in_order)?, sets, catalog)
 }
 
 fn finish(mut stacked: Stacked, sets: &[String], catalog: &Catalog) -> Result<Profile, Problems> {

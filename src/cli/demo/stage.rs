@@ -5,9 +5,10 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use super::super::nearest::hint;
 use super::super::{CliError, session};
 use crate::model::flow::{Role, Transport};
-use crate::plan::{self, PlannedAnswer};
+use crate::plan::{self, Plan, PlannedAnswer};
 use crate::profile::Profile;
 use crate::responder::{self, Certificate, Limits, Open, Peers, Receipts, Service, Shared};
 
@@ -15,14 +16,13 @@ use crate::responder::{self, Certificate, Limits, Open, Peers, Receipts, Service
 pub(super) struct Stage {
     pub shared: Arc<Shared>,
     lines: Vec<String>,
-    _open: Vec<Open>,
-    _blocks: Vec<Block>,
+    responders: Vec<Open>,
+    blocks: Vec<Block>,
 }
 
 impl Stage {
     /// Opens all responders and writes the ports they got into the profile. The ports of the check `broken` are blocked.
     pub(super) async fn set(profile: &mut Profile, roles: &[Role], broken: Option<&str>) -> Result<Self, CliError> {
-        known(profile, broken)?;
         let host = Ipv4Addr::LOCALHOST.to_string();
         let certificate = Certificate::for_names(&[host, "localhost".to_owned()])
             .map_err(|error| CliError::tool(format!("no certificate could be made: {error}")))?;
@@ -33,9 +33,13 @@ impl Stage {
             receipts: Receipts::new(Instant::now()),
             certificate,
         });
-        let mut stage = Self { shared, lines: Vec::new(), _open: Vec::new(), _blocks: Vec::new() };
-        let plan = session::with_surroundings(|around| plan::make(profile, roles, &[], around));
-        let mut answers = plan.map_err(|why| CliError::usage(why.to_string()))?.answers;
+        let mut stage = Self { shared, lines: Vec::new(), responders: Vec::new(), blocks: Vec::new() };
+        let plan = session::with_surroundings(|around| plan::make(profile, roles, &[], around))
+            .map_err(|why| CliError::usage(why.to_string()))?;
+        if let Some(check) = broken {
+            breakable(&plan, check)?;
+        }
+        let mut answers = plan.answers;
         // SQL Browser tells the port of its instance, which is known once that responder is open.
         answers.sort_by_key(|answer| matches!(answer.service, Service::SqlBrowser(_)));
         let mut told = Vec::new();
@@ -60,12 +64,12 @@ impl Stage {
         let (port, state) = if blocked {
             let block = Block::new(answer.service.protocol().transport())?;
             let port = block.port;
-            self._blocks.push(block);
+            self.blocks.push(block);
             (port, "blocked on purpose")
         } else {
             let open = self.respond(answer).await?;
             let port = open.address.port();
-            self._open.push(open);
+            self.responders.push(open);
             (port, if port == answer.port { "the real port" } else { "a free port instead" })
         };
         let transport = answer.service.protocol().transport();
@@ -79,20 +83,18 @@ impl Stage {
 
     async fn respond(&self, answer: &PlannedAnswer) -> Result<Open, CliError> {
         let real = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), answer.port);
-        match responder::open(answer.service.clone(), real, Arc::clone(&self.shared)).await {
-            Ok(open) => Ok(open),
-            // Taken, or not for this user: any free port proves the same here.
-            Err(_) => {
-                let free = SocketAddr::new(real.ip(), 0);
-                responder::open(answer.service.clone(), free, Arc::clone(&self.shared)).await.map_err(|error| {
-                    CliError::tool(format!("no port can be opened for `{}`: {error}", answer.endpoint))
-                })
-            }
+        if let Ok(open) = responder::open(answer.service.clone(), real, Arc::clone(&self.shared)).await {
+            return Ok(open);
         }
+        // Taken, or not for this user: any free port proves the same here.
+        let free = SocketAddr::new(real.ip(), 0);
+        responder::open(answer.service.clone(), free, Arc::clone(&self.shared))
+            .await
+            .map_err(|error| CliError::tool(format!("no port can be opened for `{}`: {error}", answer.endpoint)))
     }
 
     pub(super) fn len(&self) -> usize {
-        self._open.len()
+        self.responders.len()
     }
 
     /// One line for each port.
@@ -101,14 +103,22 @@ impl Stage {
     }
 }
 
-fn known(profile: &Profile, broken: Option<&str>) -> Result<(), CliError> {
-    match broken {
-        Some(id) if !profile.checks.iter().any(|check| check.id == id) => {
-            let ids: Vec<&str> = profile.checks.iter().map(|check| check.id.as_str()).collect();
-            Err(CliError::usage(format!("there is no check `{id}` to break; there are: {}", ids.join(", "))))
+/// Whether the demo runs the check, so that it can fail.
+fn breakable(plan: &Plan, check: &str) -> Result<(), CliError> {
+    let mut ids: Vec<&str> = Vec::new();
+    for probe in &plan.probes {
+        if !ids.contains(&probe.flow.check.as_str()) {
+            ids.push(&probe.flow.check);
         }
-        _ => Ok(()),
     }
+    if ids.contains(&check) {
+        return Ok(());
+    }
+    let why = match plan.untested.iter().find(|untested| untested.flow.check == check) {
+        Some(untested) => format!("`{check}` can't be broken, as the demo does not run it: {}", untested.sentence),
+        None => format!("there is no check `{check}` to break{}.", hint(check, ids.iter().copied())),
+    };
+    Err(CliError::usage(format!("{why} Those that can be broken: {}", ids.join(", "))))
 }
 
 /// The demo's servers are known by their certificate, as nobody signed it.
