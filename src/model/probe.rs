@@ -246,7 +246,7 @@ pub struct Tftp {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum TftpRead {
-    /// The first answer is enough; the transfer is then aborted cleanly.
+    /// As much as shows that packets pass both ways; the transfer is then aborted cleanly.
     #[default]
     Start,
     /// The whole file.

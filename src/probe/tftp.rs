@@ -6,7 +6,8 @@
 //!
 //! # What is asked
 //! A named file, or `bothways-` and this probe's token: "file not found" proves the path both ways as well as a file
-//! does. `tsize=0` asks for the size. A block size is asked for only where the check names one or the whole file is
+//! does. Of a file that is there, as much is read as shows that the server hears the acknowledgements, which go to its
+//! transfer port: a firewall that lets the request pass may drop those. `tsize=0` asks for the size. A block size is asked for only where the check names one or the whole file is
 //! read: then 1428, which with all headers fits an Ethernet path with room for a tunnel, is the default.
 
 mod talk;
@@ -52,11 +53,7 @@ pub(super) async fn run(
             talk::publish_error(code, &message, trace);
             Ok(())
         }
-        Answer::File(_) if settings.read.unwrap_or_default() == TftpRead::Start => {
-            talk.abort("that was enough to prove the path").await;
-            Ok(())
-        }
-        Answer::File(transfer) => talk.read_whole(transfer).await,
+        Answer::File(transfer) => talk.read(transfer, settings.read.unwrap_or_default()).await,
     }
 }
 

@@ -216,3 +216,11 @@ async fn a_login_answered_with_garbage_is_not_blamed_on_the_network() {
     let seen = support::run_within(&ask, &[], Duration::from_millis(700)).await;
     expect(&seen, Status::Warn, Code::NeedsCredentials);
 }
+
+#[tokio::test]
+async fn a_file_server_that_serves_other_addresses_only_is_no_other_service() {
+    let samba = samba::Samba::start("hosts deny = ALL");
+    let seen = support::run(&ask(samba.port, None, None)).await;
+    expect(&seen, Status::Fail, Code::SmbAccessDenied);
+    assert!(seen.judgement.sentence.contains("refuses every session"), "{}", seen.judgement.sentence);
+}

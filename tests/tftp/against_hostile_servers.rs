@@ -102,19 +102,34 @@ async fn an_aborted_start_tells_the_server_to_stop() {
         let heard = Arc::clone(&heard);
         move |datagram| {
             heard.lock().expect("unpoisoned").push(datagram.to_vec());
-            if operation(datagram) == 1 { vec![granting("tsize", 5)] } else { Vec::new() }
+            match operation(datagram) {
+                1 => vec![granting("tsize", 5000)],
+                4 => vec![data(1, 512)],
+                _ => Vec::new(),
+            }
         }
     })
     .await;
     let seen = run(&asking(Some("file"), server.address.port())).await;
     assert_eq!(said(&seen), (Status::Pass, Code::Ok));
     let told = async {
-        while heard.lock().expect("unpoisoned").len() < 2 {
+        while heard.lock().expect("unpoisoned").len() < 3 {
             tokio::task::yield_now().await;
         }
     };
-    tokio::time::timeout(Duration::from_secs(3), told).await.expect("a second packet");
-    assert!(matches!(Packet::decode(&heard.lock().expect("unpoisoned")[1]), Ok(Packet::Error { code: 0, .. })));
+    tokio::time::timeout(Duration::from_secs(3), told).await.expect("a third packet");
+    assert!(matches!(Packet::decode(&heard.lock().expect("unpoisoned")[2]), Ok(Packet::Error { code: 0, .. })));
+}
+
+#[tokio::test]
+async fn a_server_that_never_hears_the_acknowledgement_has_not_handed_out_the_start_of_a_file() {
+    let server = Hostile::udp(|datagram| match operation(datagram) {
+        1 | 4 => vec![granting("tsize", 5000)],
+        _ => Vec::new(),
+    })
+    .await;
+    let seen = run_within(&asking(Some("file"), server.address.port()), &[], BRIEFLY).await;
+    assert_eq!(said(&seen), (Status::Fail, Code::TftpTransferPortBlocked), "{}", seen.judgement.sentence);
 }
 
 #[tokio::test]

@@ -134,6 +134,16 @@ impl<'a> Story<'a> {
                 dialect(format!("{target} speaks SMB, but none of the dialects from 2.0.2 to 3.1.1."))
             }
             (Failure::Unexpected, Some(status)) => refusal::other(self, "to negotiate", status),
+            // Samba answers so whom it does not serve (RFC 1002 4.3.4), before any SMB is spoken.
+            (Failure::Unexpected, None) => Judgement::fail(
+                Code::SmbAccessDenied,
+                Confidence::Proven,
+                format!("{target} is a file server, but refuses every session from this machine's address."),
+            )
+            .remedy(
+                Who::TargetHost,
+                "Let the file server serve this machine's address (in Samba: `hosts allow` and `hosts deny`).",
+            ),
             (Failure::Malformed, _) => self.wrong_service(),
             (Failure::TimedOut, _) => open(Code::Silent, Confidence::Likely, self.silence()).remedy(
                 Who::Network,

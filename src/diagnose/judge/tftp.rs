@@ -136,9 +136,9 @@ fn ran_dry(case: &Case, read: u64, port: u64) -> Judgement {
         return stalled(case, read, port);
     }
     let sentence = format!(
-        "{} answered a TFTP request and then repeated that answer {repeats} times: the acknowledgements sent to its \
-         transfer port {port} do not reach it.",
-        case.target()
+        "{} answered a TFTP request and then {}: the acknowledgements sent to its transfer port {port} do not reach it.",
+        case.target(),
+        if repeats == 1 { "repeated that answer".to_owned() } else { format!("repeated that answer {repeats} times") }
     );
     Judgement::fail(Code::TftpTransferPortBlocked, Confidence::Likely, sentence)
         .lost(Lost::Request)
@@ -157,7 +157,7 @@ fn follow_the_port(case: &Case) -> String {
 fn read_nothing_but_repeats(case: &Case, read: u64, repeats: u64) -> bool {
     let options_came = case.evidence.fact(Fact::Options).is_some();
     let first_block = if options_came { 0 } else { 512 };
-    repeats >= 2 && read <= first_block
+    repeats >= 1 && read <= first_block
 }
 
 fn stalled(case: &Case, read: u64, port: u64) -> Judgement {

@@ -106,6 +106,9 @@ impl<'a> Talk<'a> {
             let message = match self.receive().await {
                 Ok((Kind::Message, message)) => message,
                 Ok((Kind::KeepAlive, _)) => continue,
+                Ok((Kind::SessionRefused, _)) => {
+                    return Err(step.fail_with(Failure::Unexpected, "the session is refused"));
+                }
                 Ok(_) => return Err(step.fail(Failure::Malformed)),
                 Err(broken) => return Err(self.broken(step, broken)),
             };

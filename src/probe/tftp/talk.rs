@@ -8,6 +8,7 @@ use tokio::time::{Instant, timeout_at};
 use super::window::{Reaction, Window};
 use crate::model::evidence::{Failure, StepKind};
 use crate::model::fact::Fact;
+use crate::model::probe::TftpRead;
 use crate::net::Stopped;
 use crate::net::trace::Trace;
 use crate::net::udp::{Datagrams, NoDatagram};
@@ -115,14 +116,18 @@ impl<'t> Talk<'t> {
         let _ = self.datagrams.send(&Packet::error(error::UNDEFINED, why).encode(), self.from).await;
     }
 
-    /// Reads the rest of the file, without keeping it; one step.
-    pub async fn read_whole(&mut self, transfer: Transfer) -> Result<(), Stopped> {
+    /// Reads the rest of the file, or until an acknowledgement has brought more of it; nothing is kept. One step.
+    pub async fn read(&mut self, transfer: Transfer, extent: TftpRead) -> Result<(), Stopped> {
         let step = self.trace.begin(StepKind::Reply, Some(self.from.to_string()));
         let mut tally = Tally { window: transfer.window, begun: Instant::now(), trace: self.trace.clone() };
-        match self.read_blocks(transfer.next, &mut tally.window).await {
+        let enough = match extent {
+            TftpRead::Start => tally.window.bytes() + 1,
+            TftpRead::Whole => MOST_BYTES,
+        };
+        match self.read_blocks(transfer.next, &mut tally.window, enough).await {
             Ok(()) => {
                 let bytes = tally.window.bytes();
-                let how = if bytes < MOST_BYTES { "the whole file" } else { "no further than this" };
+                let how = if bytes < enough { "the whole file" } else { "no further than this" };
                 step.pass_with(format!("read {how}: {bytes} bytes"));
                 Ok(())
             }
@@ -135,11 +140,15 @@ impl<'t> Talk<'t> {
         }
     }
 
-    async fn read_blocks(&mut self, first: Reaction, window: &mut Window) -> Result<(), Trouble> {
+    async fn read_blocks(&mut self, first: Reaction, window: &mut Window, enough: u64) -> Result<(), Trouble> {
         let mut next = first;
         let mut deadline = Instant::now() + ACKNOWLEDGE_AGAIN_AFTER;
         let mut unanswered = 0;
         loop {
+            if window.bytes() >= enough && !matches!(next, Reaction::Complete(_)) {
+                self.abort("that was enough of this file").await;
+                return Ok(());
+            }
             if let Reaction::Acknowledge(block) | Reaction::GoBack(block) | Reaction::Complete(block) = next {
                 self.datagrams.send(&Packet::Ack(block).encode(), self.from).await?;
             }
@@ -150,10 +159,6 @@ impl<'t> Talk<'t> {
                 Reaction::Acknowledge(_) | Reaction::Progress => {
                     (deadline, unanswered) = (Instant::now() + ACKNOWLEDGE_AGAIN_AFTER, 0);
                 }
-            }
-            if window.bytes() >= MOST_BYTES {
-                self.abort("that was enough of this file").await;
-                return Ok(());
             }
             next = match timeout_at(deadline, self.hear()).await {
                 Ok(heard) => self.take(heard?, window)?,
