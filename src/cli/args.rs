@@ -1,5 +1,6 @@
 //! The arguments, as typed. What they mean is the subcommands' business.
 
+use std::net::IpAddr;
 use std::path::PathBuf;
 
 use clap::builder::PossibleValue;
@@ -134,6 +135,12 @@ pub struct ListenArgs {
     /// Keep every run that this side takes part in in this folder
     #[arg(long, value_name = "DIR")]
     pub collect: Option<PathBuf>,
+    /// A word that both sides agree on where they can't reach each other's control channel: runs kept with it merge
+    #[arg(long, value_name = "WORD", requires = "collect")]
+    pub word: Option<Word>,
+    /// An address to answer without a join code, besides those that the profile names; may be repeated
+    #[arg(long, value_name = "ADDRESS", requires = "word")]
+    pub peer: Vec<IpAddr>,
     /// End after one run
     #[arg(long)]
     pub once: bool,

@@ -110,7 +110,6 @@ where
     speech.say(&FromListener::Welcome(host.welcome(joined.address))).await?;
     while let Ok(message) = timeout(PATIENCE, speech.hear()).await {
         match message? {
-            FromJoiner::Hello(_) => return Ok(()),
             FromJoiner::Test { answers, certificate } => {
                 told.outcomes = host.test(joined, answers, certificate).await;
                 speech.say(&FromListener::Tested { outcomes: told.outcomes.clone() }).await?;
@@ -120,7 +119,7 @@ where
                 speech.say(&FromListener::Saw(sightings.clone())).await?;
                 told.sightings = Some(sightings);
             }
-            FromJoiner::Bye => return Ok(()),
+            FromJoiner::Hello(_) | FromJoiner::Bye => return Ok(()),
         }
     }
     Ok(())

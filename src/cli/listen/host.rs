@@ -11,8 +11,9 @@ use tokio::sync::{Notify, Semaphore};
 use super::super::bind::{self, OtherSide};
 use super::super::{colour, output, session};
 use crate::model::flow::Role;
-use crate::model::run::{Outcome, Peer, Receipt};
+use crate::model::run::{Outcome, Peer, Receipt, Run};
 use crate::model::sighting::{Answering, Sightings};
+use crate::model::token::Word;
 use crate::peer::listener::{Host, Joined, Place};
 use crate::peer::message::{VERSION, Welcome};
 use crate::peer::witness::Witness;
@@ -92,6 +93,32 @@ impl Listening {
                 output::say(&format!("This side's own flows were not tested: {error}"));
                 Vec::new()
             }
+        }
+    }
+
+    /// Keeps what was seen of those that could not join, to be merged with their runs by the word that both know.
+    pub(super) fn keep_by_hand(&self, word: &Word, peers: &[IpAddr]) {
+        let sightings = Sightings {
+            receipts: self.shared.receipts.all(),
+            sighted: peers.iter().flat_map(|peer| self.witness.seen_of(*peer)).collect(),
+            means: self.witness.means(),
+            answers: self.answers.clone(),
+            alone: peers.len() == 1,
+            half_open_ended: self.witness.half_open_ended(),
+        };
+        let mut run = session::record(&self.profile, &self.sides, Vec::new(), None, Some(sightings));
+        run.run.word = Some(word.fingerprint());
+        self.keep(&run);
+    }
+
+    fn keep(&self, run: &Run) {
+        let Some(folder) = &self.collect else { return };
+        let side = self.sides.first().map_or("side", |side| side.as_str());
+        let path = folder.join(format!("{side}-{}.json", run.run.id));
+        let bytes = crate::report::render(crate::report::Format::Json, run, &colour::of_file(false));
+        match std::fs::write(&path, bytes) {
+            Ok(()) => output::say(&format!("Kept in {}", path.display())),
+            Err(error) => output::say(&format!("{} can't be written: {error}", path.display())),
         }
     }
 
@@ -177,17 +204,8 @@ impl Host for Listening {
 
     fn left(&self, joined: &Joined, outcomes: Vec<Outcome>, sightings: Option<Sightings>) {
         output::say(&format!("{} has left.", joined.address));
-        if let Some(folder) = &self.collect {
-            let peer = Peer { side: joined.hello.sides.clone(), address: joined.address.to_string() };
-            let run = session::record(&self.profile, &self.sides, outcomes, Some(peer), sightings);
-            let name = format!("{}-{}.json", self.sides.first().map_or("side", |side| side.as_str()), run.run.id);
-            if let Err(error) = std::fs::write(
-                folder.join(&name),
-                crate::report::render(crate::report::Format::Json, &run, &colour::of_file(false)),
-            ) {
-                output::say(&format!("{name} can't be kept: {error}"));
-            }
-        }
+        let peer = Peer { side: joined.hello.sides.clone(), address: joined.address.to_string() };
+        self.keep(&session::record(&self.profile, &self.sides, outcomes, Some(peer), sightings));
         self.gone.notify_one();
     }
 }

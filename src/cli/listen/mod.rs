@@ -20,7 +20,7 @@ use crate::plan::{self, PlannedAnswer};
 use crate::profile::Profile;
 use crate::profile::catalog::Catalog;
 use crate::profile::load;
-use crate::responder::{self, Certificate, ControlHook, Open, Peers, Service, Shared};
+use crate::responder::{self, Admission, Certificate, ControlHook, Open, Peers, Service, Shared};
 use crate::sys;
 use host::Listening;
 
@@ -54,11 +54,13 @@ async fn listen(profile: Profile, sides: Vec<Role>, args: &ListenArgs) -> Result
     let hook = hook(&desk);
     let planned = with_hook(plan.answers, args.control_port, &hook);
     let answers = Answers::open(&planned, &shared).await;
-    let shares = shared_port(&planned, &answers);
-    let (port, _control) = control(shares, args.control_port, &shared, &hook)?;
+    let with_https = shared_port(&planned, &answers);
+    let (port, _control) = control(with_https, args.control_port, &shared, &hook)?;
     output::say("Listening:");
     output::say(&answers.describe());
     output::say(&format!("  control channel      TCP {port}"));
+    let unjoined = if args.word.is_some() { named_peers(&profile, &sides, args) } else { Vec::new() };
+    let _admitted: Vec<Admission> = unjoined.iter().map(|address| shared.peers.admit(*address)).collect();
     let token = *uuid::Uuid::new_v4().as_bytes();
     let invitation = Invitation { token, until: Instant::now() + args.expires.0 };
     let Answers { open: _open, list } = answers;
@@ -69,7 +71,17 @@ async fn listen(profile: Profile, sides: Vec<Role>, args: &ListenArgs) -> Result
         () = listening.gone.notified(), if args.once => {}
         _ = tokio::signal::ctrl_c() => output::say("Stopped."),
     }
+    if let Some(word) = &args.word {
+        listening.keep_by_hand(word, &unjoined);
+    }
     Ok(())
+}
+
+/// The addresses that are answered without a join code: what the operator names, and the hosts of the other roles.
+fn named_peers(profile: &Profile, sides: &[Role], args: &ListenArgs) -> Vec<IpAddr> {
+    let others = profile.endpoints.iter().filter(|endpoint| !sides.iter().any(|side| side.as_str() == endpoint.role));
+    let hosts = others.filter_map(|endpoint| endpoint.host.as_deref()?.parse().ok());
+    args.peer.iter().copied().chain(hosts).collect()
 }
 
 /// What the control channel's callers are brought to.
@@ -106,12 +118,12 @@ fn with_hook(mut planned: Vec<PlannedAnswer>, own_port: Option<u16>, hook: &Cont
 
 /// The port of the control channel, and its listeners where it has a port of its own.
 fn control(
-    shares: Option<u16>,
+    with_https: Option<u16>,
     own_port: Option<u16>,
     shared: &Arc<Shared>,
     hook: &ControlHook,
 ) -> Result<(u16, Vec<Open>), CliError> {
-    if let Some(port) = shares {
+    if let Some(port) = with_https {
         return Ok((port, Vec::new()));
     }
     let wanted = own_port.map_or(CONTROL_PORTS.to_vec(), |port| vec![port]);
