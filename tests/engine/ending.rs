@@ -146,9 +146,11 @@ impl Observer for Counting {
 async fn forty_silent_flows_all_end_and_stand_in_the_plans_order() {
     let silent = Hostile::tcp(Manner::Silent).await;
     let at = format!("host: 127.0.0.1, https: false, port: {0}, agent-port: {0}", silent.address.port());
-    let more: String = (2..=20).map(|number| format!("  collector-{number}: {{ role: collector, {at} }}\n")).collect();
+    let more: Vec<String> =
+        (2..=20).map(|number| format!("  collector-{number}: {{ role: collector, {at} }}\n")).collect();
     let profile = written(&format!(
-        "extends: example-other-product\nendpoints:\n  collector: {{ {at} }}\n{more}settings: {{ timeout: 300ms }}\n"
+        "extends: example-other-product\nendpoints:\n  collector: {{ {at} }}\n{}settings: {{ timeout: 300ms }}\n",
+        more.concat()
     ));
     let plan = plan_of(&profile, &["agent"], &[]);
     assert_eq!(plan.probes.len(), 40);
