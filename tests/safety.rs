@@ -38,9 +38,21 @@ fn over_tcp() -> Vec<Case> {
     vec![
         Case { name: "http", service: http(false), probe: page(false) },
         Case { name: "https", service: http(true), probe: page(true) },
-        Case { name: "tcp", service: Service::Tcp(Default::default()), probe: Probe::Tcp(Tcp::default()) },
-        Case { name: "sql", service: Service::Sql(Default::default()), probe: Probe::Sql(Sql::default()) },
-        Case { name: "smb", service: Service::Smb(Default::default()), probe: Probe::Smb(Smb::default()) },
+        Case {
+            name: "tcp",
+            service: Service::Tcp(responder::tcp::Service::default()),
+            probe: Probe::Tcp(Tcp::default()),
+        },
+        Case {
+            name: "sql",
+            service: Service::Sql(responder::sql::Service::default()),
+            probe: Probe::Sql(Sql::default()),
+        },
+        Case {
+            name: "smb",
+            service: Service::Smb(responder::smb::Service::default()),
+            probe: Probe::Smb(Smb::default()),
+        },
     ]
 }
 
@@ -50,7 +62,11 @@ fn over_udp() -> Vec<Case> {
     let asked = SqlBrowser { instance: Some("MSSQLSERVER".to_owned()) };
     vec![
         Case { name: "sql-browser", service: Service::SqlBrowser(browser), probe: Probe::SqlBrowser(asked) },
-        Case { name: "tftp", service: Service::Tftp(Default::default()), probe: Probe::Tftp(Tftp::default()) },
+        Case {
+            name: "tftp",
+            service: Service::Tftp(responder::tftp::Service::default()),
+            probe: Probe::Tftp(Tftp::default()),
+        },
     ]
 }
 

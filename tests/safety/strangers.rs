@@ -8,7 +8,7 @@ use super::*;
 
 /// Datagrams that a peer gets an answer to.
 fn questions() -> [&'static [u8]; 2] {
-    [b"\x04MSSQLSERVER\0", b"\0\x01boot.wim\0octet\0blksize\01024\0"]
+    [b"\x04MSSQLSERVER\0", b"\0\x01boot.wim\0octet\0blksize\x001024\0"]
 }
 
 #[tokio::test]
