@@ -1,5 +1,6 @@
 //! What a witness sees of a peer's probes, with real firewalls on the way there, on the way back, and on the host itself.
 
+mod flood;
 mod lost_replies;
 mod lost_requests;
 mod privileges;

@@ -46,8 +46,11 @@ use seen::Seen;
 
 /// The time between two looks at the table of connections.
 const PAUSE: Duration = Duration::from_millis(50);
-/// How many times as long as a look took the next pause is, so that a large table costs a twentieth of one core.
+/// How many times as long as a look took the next pause is: 20,000 connections take a tenth of a second to look through,
+/// and that is to cost no more than a twentieth of one core.
 const PAUSE_FOR_EACH_LOOK: u32 = 19;
+/// The longest pause; half-open connections last several times as long.
+const LONGEST_PAUSE: Duration = Duration::from_secs(10);
 /// Packets that are read before others may look at what was seen.
 const PACKETS_AT_ONCE: usize = 256;
 /// Packets that may wait to be read when somebody asks; more is a flood, whose end nobody waits for.
@@ -105,7 +108,8 @@ impl Witness {
 
     /// Everything seen of one peer since the start, the oldest first: each kind once for each pair of addresses, at most
     /// some thousands. A datagram that left from another port than the peer asked (as TFTP does) is a reply of the port
-    /// that was asked. Takes a fresh look, which may take some milliseconds.
+    /// that was asked. Takes a fresh look, which blocks for milliseconds, or a few tenths of a second where this machine
+    /// has tens of thousands of connections.
     pub fn seen_of(&self, peer: IpAddr) -> Vec<Sighting> {
         self.watch.sample();
         self.watch.read_packets(MOST_WAITING);
@@ -167,7 +171,7 @@ impl Watch {
         while !self.stopped() {
             let began = Instant::now();
             self.sample();
-            thread::park_timeout(PAUSE.max(began.elapsed() * PAUSE_FOR_EACH_LOOK));
+            thread::park_timeout((began.elapsed() * PAUSE_FOR_EACH_LOOK).clamp(PAUSE, LONGEST_PAUSE));
         }
     }
 
