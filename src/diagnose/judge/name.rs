@@ -76,12 +76,15 @@ fn server_failed(case: &Case) -> Judgement {
         Code::NameServerFailed,
         Confidence::Likely,
         format!(
-            "{} could not be resolved: the name servers of this machine answered, but with a failure{detail}.",
+            "{} could not be resolved: the name servers of this machine gave a failure in place of an answer{detail}.",
             subject(case)
         ),
     )
     .remedy(
         Who::Names,
-        format!("Look into the name servers' log for {host}: a forwarder or the zone's own servers are unreachable, or this machine may not ask them."),
+        format!(
+            "See that name servers are configured on this machine. Look into their log for {host}: a forwarder or the zone's own \
+             servers are unreachable, or this machine may not ask them."
+        ),
     )
 }

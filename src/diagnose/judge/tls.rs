@@ -62,7 +62,7 @@ fn dropped(case: &Case) -> Judgement {
             "{target} began to answer the TLS handshake (bytes received: {bytes}), then nothing more came: large packets such as the certificate's are lost on the way, or the service hangs."
         ),
         Some(0) if direct => format!(
-            "{target} accepted the connection, but nothing at all came back to the TLS hello: a device on the way drops it, or the service there does not speak TLS."
+            "{target} accepted the connection, but nothing at all came back to the TLS hello: a device on the way drops it (or the large packets of the answer), or the service there does not speak TLS."
         ),
         _ => format!(
             "{target}: the TLS handshake got no answer in time: it is dropped on the way, or the service hangs."

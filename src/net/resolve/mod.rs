@@ -221,7 +221,12 @@ fn fail(
             trace.fact(other_fact(way), shown(addresses));
             None
         }
-        Some(Err(missing)) => missing.failure,
+        Some(Err(missing)) => {
+            if let (Way::System, Some(second)) = (way, second) {
+                trace.fact(Fact::DnsFailure, second.line());
+            }
+            missing.failure
+        }
         None => None,
     };
     trace.fact(Fact::Detail, missing.text.as_str());

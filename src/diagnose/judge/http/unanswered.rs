@@ -34,7 +34,11 @@ pub(super) fn judge(case: &Case, settings: &Http, kind: StepKind, failure: Failu
         Failure::TimedOut => {
             let sentence = format!("{target} accepted the connection, but did not answer the request.");
             Judgement::fail(Code::Silent, Confidence::Likely, sentence)
-                .remedy(Who::TargetHost, format!("Check that the service runs and is not hanging. {}", case.rule()))
+                .remedy(Who::TargetHost, format!(
+                    "Check that the service runs and is not hanging. If it does answer, a device in the path loses the answer, \
+                     large packets perhaps (MTU). {}",
+                    case.rule()
+                ))
         }
         Failure::Closed => {
             let sentence = format!("{target} accepted the connection, but closed it without an answer to the request.");
