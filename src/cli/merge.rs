@@ -7,6 +7,7 @@ use super::args::MergeArgs;
 use super::{CliError, exit, output, report};
 use crate::diagnose::both::sides::{self, Doubt, Unfit};
 use crate::engine::record;
+use crate::model::flow::Role;
 use crate::model::run::Run;
 
 pub(super) fn run(args: &MergeArgs) -> Result<ExitCode, CliError> {
@@ -83,5 +84,5 @@ impl Files<'_> {
 }
 
 fn sides_of(run: &Run) -> String {
-    run.run.side.iter().map(|role| role.as_str()).collect::<Vec<_>>().join(", ")
+    run.run.side.iter().map(Role::as_str).collect::<Vec<_>>().join(", ")
 }

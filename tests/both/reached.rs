@@ -154,69 +154,54 @@ fn a_reject_quotes_the_request() {
     assert_eq!(far(&no_route, Responder).judge(&no_route), no_route, "without a message it is this side's own routes");
 }
 
+fn tftp() -> Outcome {
+    with_token(udp(Status::Unknown, Code::NoAnswer))
+}
+
+fn browser() -> Outcome {
+    with(udp(Status::Unknown, Code::SqlBrowserSilent), &[(Fact::LocalAddress, "0.0.0.0:50000".into())])
+}
+
+fn undecided(code: Code, who: Option<Who>) -> super::scene::Verdict {
+    (Status::Unknown, code, None, Confidence::Possible, who)
+}
+
 #[test]
-fn silence_of_datagrams_is_decided_by_the_far_side() {
-    let tftp = || with_token(udp(Status::Unknown, Code::NoAnswer));
-    let browser =
-        || with(udp(Status::Unknown, Code::SqlBrowserSilent), &[(Fact::LocalAddress, "0.0.0.0:50000".into())]);
+fn a_datagram_that_arrived_had_its_answer_lost() {
     let at = |by| far(&tftp(), by);
-    let fails = |code, lost, confidence, who| (Status::Fail, code, lost, confidence, who);
-    let unknown = |code, who| (Status::Unknown, code, None, Confidence::Possible, who);
+    let fails = |code, who| (Status::Fail, code, REPLY, PROVEN, who);
     let (blocked, silent) = (Code::TftpTransferPortBlocked, Code::SqlBrowserSilent);
+    let asked = |sent| bare("sql-browser", 69, 9, sent);
+    let packets = || at(Responder).watching(&[Packets]).saw(RequestIn);
     hold(vec![
-        (
-            "a receipt of TFTP",
-            tftp(),
-            at(Responder).received(ours("tftp", 69, 40, 30)),
-            fails(blocked, REPLY, PROVEN, NETWORK),
-        ),
-        (
-            "a receipt of the browser",
-            browser(),
-            at(Responder).received(bare("sql-browser", 69, 9, 60)),
-            fails(silent, REPLY, PROVEN, NETWORK),
-        ),
-        (
-            "a receipt, and nothing to answer",
-            browser(),
-            at(Responder).received(bare("sql-browser", 69, 9, 0)),
-            unknown(silent, None),
-        ),
+        ("a receipt of TFTP", tftp(), at(Responder).received(ours("tftp", 69, 40, 30)), fails(blocked, NETWORK)),
+        ("a receipt of the browser", browser(), at(Responder).received(asked(60)), fails(silent, NETWORK)),
+        ("a receipt, nothing to answer", browser(), at(Responder).received(asked(0)), undecided(silent, None)),
         (
             "packets came and went",
             tftp(),
             at(Service).watching(&[Packets]).saw(RequestIn).saw(ReplyOut),
-            fails(blocked, REPLY, PROVEN, NETWORK),
+            fails(blocked, NETWORK),
         ),
-        (
-            "answered, and kept back by the host",
-            tftp(),
-            at(Responder).watching(&[Packets]).saw(RequestIn).received(ours("tftp", 69, 40, 30)),
-            fails(blocked, REPLY, PROVEN, HOST),
-        ),
-        ("no receipt", tftp(), at(Responder), fails(Code::Dropped, REQUEST, PROVEN, NETWORK)),
-        ("no receipt of the browser", browser(), at(Responder), fails(Code::Dropped, REQUEST, PROVEN, NETWORK)),
-        ("no packets", tftp(), at(Responder).watching(&[Packets]), fails(Code::Dropped, REQUEST, PROVEN, NETWORK)),
-        (
-            "no packets to a service",
-            tftp(),
-            at(Service).watching(&[Packets]),
-            fails(Code::Dropped, REQUEST, PROVEN, NETWORK),
-        ),
-        (
-            "a packet, but no receipt",
-            tftp(),
-            at(Responder).watching(&[Packets]).saw(RequestIn),
-            fails(Code::Dropped, REQUEST, PROVEN, HOST),
-        ),
-        (
-            "a packet to a service",
-            tftp(),
-            at(Service).watching(&[Packets]).saw(RequestIn),
-            unknown(Code::NoAnswer, HOST),
-        ),
-        ("a service, unwatched", tftp(), at(Service).watching(&[ConnectionTable]), unknown(Code::NoAnswer, HOST)),
-        ("nobody there", tftp(), at(Nothing), unknown(Code::NoAnswer, HOST)),
+        ("kept back by the host", tftp(), packets().received(ours("tftp", 69, 40, 30)), fails(blocked, HOST)),
+    ]);
+}
+
+#[test]
+fn a_datagram_that_nobody_received_was_lost_on_the_way_there() {
+    let at = |by| far(&tftp(), by);
+    let fails = |who| (Status::Fail, Code::Dropped, REQUEST, PROVEN, who);
+    let packets = |by| at(by).watching(&[Packets]);
+    hold(vec![
+        ("no receipt", tftp(), at(Responder), fails(NETWORK)),
+        ("no receipt of the browser", browser(), at(Responder), fails(NETWORK)),
+        ("no packets", tftp(), packets(Responder), fails(NETWORK)),
+        ("no packets to a service", tftp(), packets(Service), fails(NETWORK)),
+        ("no packets, nobody there", tftp(), packets(Nothing), fails(NETWORK)),
+        ("a packet, but no receipt", tftp(), packets(Responder).saw(RequestIn), fails(HOST)),
+        ("a packet to a service", tftp(), packets(Service).saw(RequestIn), undecided(Code::NoAnswer, HOST)),
+        ("a service, unwatched", tftp(), at(Service).watching(&[ConnectionTable]), undecided(Code::NoAnswer, HOST)),
+        ("nobody there", tftp(), at(Nothing), undecided(Code::NoAnswer, HOST)),
     ]);
 }
 

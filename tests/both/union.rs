@@ -53,6 +53,6 @@ fn a_prerequisite_that_failed_says_more_than_not_testable_from_here() {
         tested_from: Some(sample::outcome("a", "s", "t", "", Status::Skip, Code::Ok, "").from),
         ..left("a", "server", "sql")
     };
-    assert_eq!(union(vec![left("a", "server", "sql")], vec![failed.clone()]), [failed.clone()]);
+    assert_eq!(union(vec![left("a", "server", "sql")], vec![failed.clone()]), vec![failed.clone()]);
     assert_eq!(union(vec![failed.clone()], vec![left("a", "server", "sql")]), [failed]);
 }

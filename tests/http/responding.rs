@@ -136,6 +136,31 @@ async fn the_responder_closes_a_connection_on_which_nothing_moves() {
 }
 
 #[tokio::test]
+async fn a_connection_without_a_request_leaves_a_receipt_without_a_token() {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    for https in [false, true] {
+        let (open, shared) = responder_of(Limits::default(), https).await;
+        let mut stream = tokio::net::TcpStream::connect(open.address).await.expect("a connection");
+        let source = stream.local_addr().expect("an address").to_string();
+        stream.write_all(b"hello\r\n\r\n").await.expect("sent");
+        stream.shutdown().await.expect("closed");
+        let mut rest = Vec::new();
+        let _ = stream.read_to_end(&mut rest).await;
+        // It is kept a moment after the connection has ended.
+        let kept = tokio::time::timeout(Duration::from_secs(10), async {
+            while shared.receipts.all().is_empty() {
+                tokio::task::yield_now().await;
+            }
+        });
+        assert!(kept.await.is_ok(), "no receipt");
+        let receipt = &shared.receipts.all()[0];
+        assert_eq!((receipt.token.as_deref(), receipt.asked.as_deref()), (None, None));
+        assert_eq!((receipt.source.as_str(), receipt.received_bytes), (source.as_str(), 9));
+        assert_eq!(receipt.presented.is_some(), https);
+    }
+}
+
+#[tokio::test]
 async fn the_responder_closes_a_connection_whose_answer_nobody_reads() {
     use tokio::io::AsyncWriteExt;
     // With one place only, the next one is answered when the first connection has ended.

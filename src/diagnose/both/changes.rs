@@ -97,13 +97,11 @@ pub(super) fn judge(view: &View) -> Option<Judgement> {
     }
     let headers = receipt.and_then(Headers::of);
     let added = headers.map(|headers| headers.added).filter(|added| !added.is_empty() && !view.through_proxy());
-    let mut remarks = String::new();
-    if let Some(source) = translated(view) {
-        remarks += &format!(" The far side saw it come from {source}: addresses are translated on the way.");
-    }
-    if let Some(added) = added {
-        remarks += &format!(" A proxy on the way that nobody configured handled it (it added {}).", added.join("; "));
-    }
+    let source = translated(view)
+        .map(|source| format!(" The far side saw it come from {source}: addresses are translated on the way."));
+    let proxy = added
+        .map(|added| format!(" A proxy on the way that nobody configured handled it (it added {}).", added.join("; ")));
+    let remarks: String = source.into_iter().chain(proxy).collect();
     // Judged twice, it is said once.
     let new = !remarks.is_empty() && !view.outcome.sentence.ends_with(&remarks);
     new.then(|| Judgement { sentence: format!("{}{remarks}", view.outcome.sentence), ..view.again() })

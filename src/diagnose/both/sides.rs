@@ -118,14 +118,15 @@ fn doubt(runs: &[Run], one: usize, other: usize) -> Option<Doubt> {
 /// Whether two runs are of one occasion.
 fn linked(a: &Run, b: &Run) -> bool {
     let same_word = a.run.word.is_some() && a.run.word == b.run.word;
-    same_word || !met(a, b).is_empty() || !met(b, a).is_empty()
+    let has_met =
+        |prober: &Run, far: &Run| far.sightings.as_ref().is_some_and(|seen| met(prober, seen).next().is_some());
+    same_word || has_met(a, b) || has_met(b, a)
 }
 
-/// The receipts of one side that show tokens of the other.
-fn met<'a>(prober: &Run, far: &'a Run) -> Vec<&'a Receipt> {
-    let tokens: Vec<&str> = prober.outcomes.iter().filter(|outcome| direct(outcome)).filter_map(token).collect();
-    let receipts = far.sightings.iter().flat_map(|seen| &seen.receipts);
-    receipts.filter(|receipt| receipt.token.as_deref().is_some_and(|token| tokens.contains(&token))).collect()
+/// The receipts that show a machine's tokens.
+fn met<'a>(run: &'a Run, seen: &'a Sightings) -> impl Iterator<Item = &'a Receipt> {
+    let tokens: Vec<&str> = run.outcomes.iter().filter(|outcome| direct(outcome)).filter_map(token).collect();
+    seen.receipts.iter().filter(move |receipt| receipt.token.as_deref().is_some_and(|token| tokens.contains(&token)))
 }
 
 fn token(outcome: &Outcome) -> Option<&str> {
@@ -139,34 +140,45 @@ fn direct(outcome: &Outcome) -> bool {
 
 /// One side's outcomes, judged by what the others saw.
 fn judged(runs: &[Run], own: usize) -> Vec<Outcome> {
-    let run = &runs[own];
-    let mut outcomes = run.outcomes.clone();
+    let mut outcomes = runs[own].outcomes.clone();
     for outcome in outcomes.iter_mut().filter(|outcome| outcome.tested_from.is_some()) {
         let Some(far) = far_side(runs, own, outcome) else { continue };
-        let (Some(sightings), Some(prober)) = (&runs[far].sightings, prober(runs, own, far, outcome)) else { continue };
-        let rivals =
-            runs.iter().enumerate().any(|(place, rival)| place != own && place != far && shares_token(rival, outcome));
+        let Some(sightings) = seen_of(runs, own, far, outcome) else { continue };
+        let Some(prober) = prober(&runs[own], &sightings, outcome) else { continue };
         let certificate = sightings.receipts.iter().find_map(|receipt| receipt.presented.clone());
-        let observed = Observed { prober, alone: false, certificate };
-        if rivals {
-            with_far_side(outcome, &from_only(sightings, prober), &observed);
-        } else {
-            with_far_side(outcome, sightings, &observed);
-        }
+        with_far_side(outcome, &sightings, &Observed { prober, alone: false, certificate });
     }
     outcomes
 }
 
-/// With one word, two machines of one side carry the same tokens: their addresses tell them apart.
-fn shares_token(run: &Run, outcome: &Outcome) -> bool {
-    let own = token(outcome);
-    own.is_some() && run.outcomes.iter().any(|other| token(other) == own)
+/// What the far side saw, without the receipts of other machines that carry the same tokens, as those of one side and one
+/// word do: their addresses tell them apart. Nothing where address translation leaves open whose a receipt is.
+fn seen_of(runs: &[Run], own: usize, far: usize, outcome: &Outcome) -> Option<Sightings> {
+    let mut seen = runs[far].sightings.clone()?;
+    let rivals: Vec<&Run> =
+        runs.iter().enumerate().filter(|(place, _)| *place != own && *place != far).map(|(_, run)| run).collect();
+    seen.receipts.retain(|receipt| !rivals.iter().any(|rival| spoke(rival, receipt)) || spoke(&runs[own], receipt));
+    let shared = token(outcome).filter(|token| rivals.iter().any(|rival| carried(rival, token)));
+    let open = |receipt: &Receipt| receipt.token.as_deref() == shared && !spoke(&runs[own], receipt);
+    (shared.is_none() || !seen.receipts.iter().any(open)).then_some(seen)
 }
 
-fn from_only(sightings: &Sightings, prober: IpAddr) -> Sightings {
-    let is_prober = |receipt: &&Receipt| address(&receipt.source).is_some_and(|source| source.ip() == prober);
-    let receipts = sightings.receipts.iter().filter(is_prober).cloned().collect();
-    Sightings { receipts, ..sightings.clone() }
+fn carried(run: &Run, wanted: &str) -> bool {
+    run.outcomes.iter().any(|outcome| token(outcome) == Some(wanted))
+}
+
+/// Whether a machine carried the token of a receipt and has the address that it came from.
+fn spoke(run: &Run, receipt: &Receipt) -> bool {
+    let source = address(&receipt.source).map(|source| source.ip());
+    let of_token =
+        run.outcomes.iter().filter(|outcome| receipt.token.is_some() && token(outcome) == receipt.token.as_deref());
+    source.is_some() && of_token.into_iter().any(|outcome| local(outcome) == source)
+}
+
+/// The address that an outcome's probe spoke from, where it is known.
+fn local(outcome: &Outcome) -> Option<IpAddr> {
+    let text = outcome.facts.get(Fact::LocalAddress.word())?.as_str()?;
+    address(text).map(|local| local.ip()).filter(|ip| !ip.is_unspecified())
 }
 
 /// The run of the machine that a flow goes to, where that is certain.
@@ -200,20 +212,13 @@ fn is_target(far: &Run, outcome: &Outcome) -> bool {
 }
 
 /// The prober's address as the far side saw it: that of receipts with its tokens, else its own.
-fn prober(runs: &[Run], own: usize, far: usize, outcome: &Outcome) -> Option<IpAddr> {
-    let local = |outcome: &Outcome| {
-        let text = outcome.facts.get(Fact::LocalAddress.word())?.as_str()?;
-        address(text).map(|local| local.ip()).filter(|ip| !ip.is_unspecified())
-    };
+fn prober(run: &Run, seen: &Sightings, outcome: &Outcome) -> Option<IpAddr> {
     let own_address = local(outcome).filter(|_| direct(outcome));
-    let seen: Vec<IpAddr> = met(&runs[own], &runs[far])
-        .iter()
-        .filter_map(|receipt| address(&receipt.source))
-        .map(|source| source.ip())
-        .collect();
-    let confirmed = own_address.filter(|ip| seen.contains(ip));
-    let others = runs[own].outcomes.iter().filter(|other| direct(other) && other.to == outcome.to).find_map(local);
-    confirmed.or_else(|| seen.first().copied()).or(own_address).or(others)
+    let met: Vec<IpAddr> =
+        met(run, seen).filter_map(|receipt| address(&receipt.source)).map(|source| source.ip()).collect();
+    let confirmed = own_address.filter(|ip| met.contains(ip));
+    let others = run.outcomes.iter().filter(|other| direct(other) && other.to == outcome.to).find_map(local);
+    confirmed.or_else(|| met.first().copied()).or(own_address).or(others)
 }
 
 /// The first run's own words, with the others as its peer.

@@ -44,11 +44,7 @@ fn name(outcome: &Outcome) -> (String, String) {
 fn settle(here: &mut Vec<Outcome>, other: Outcome) {
     let known = here.iter().map(told).max().unwrap_or_default();
     match told(&other) {
-        TESTED if known == TESTED => {
-            if !here.contains(&other) {
-                here.push(other);
-            }
-        }
+        TESTED if known == TESTED && !here.contains(&other) => here.push(other),
         more if more > known => {
             // The name under which this side's record knows the endpoint.
             let endpoint = here.first().map(|first| first.endpoint.clone());

@@ -24,6 +24,7 @@ pub(super) struct View<'a> {
 
 /// What the far side saw of the prober on the outcome's port, below any program.
 #[derive(Debug, Default)]
+#[expect(clippy::struct_excessive_bools, reason = "each is an observation of its own, and every mixture can be")]
 pub(super) struct Trail {
     pub request_in: bool,
     pub reply_out: bool,
