@@ -23,7 +23,7 @@ const MAY_NAME: [(&str, &[&str]); 13] = [
     ("diagnose", &["wire", "model"]),
     ("report", &["model"]),
     ("explain", &["model"]),
-    ("peer", &["wire", "sys", "model"]),
+    ("peer", &["net", "wire", "sys", "model"]),
     ("engine", &["probe", "responder", "plan", "profile", "diagnose", "net", "wire", "sys", "model"]),
 ];
 

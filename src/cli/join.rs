@@ -1,8 +1,9 @@
 //! `bothways check --join`: both sides at once. Each runs its own flows, each tells what it saw of the other, and the two
 //! make one record.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
+use std::time::Instant;
 
 use super::answers::Answers;
 use super::args::CheckArgs;
@@ -10,6 +11,7 @@ use super::bind::{self, OtherSide};
 use super::{CliError, output, progress, session};
 use crate::diagnose::both::{self, Observed};
 use crate::model::ask::{Proxy, ProxyOrigin};
+use crate::model::fact::Fact;
 use crate::model::flow::Role;
 use crate::model::probe::Probe;
 use crate::model::run::{Outcome, Peer, Run};
@@ -116,7 +118,7 @@ async fn together(
         session::with_surroundings(|around| plan::make(&bind::answerable(&profile, sides), sides, &args.only, around))
             .map_err(|why| CliError::usage(why.to_string()))?;
     let answers = Answers::open(&mine.answers, &shared).await;
-    let witness = Witness::start(answers.ports());
+    let (witness, began) = (Witness::start(answers.ports()), Instant::now());
     let plan = planned(&profile, sides, args)?;
     let observer = progress::observer(plan.probes.len());
     let own = session::run(&profile, &plan, observer, Vec::new);
@@ -127,11 +129,10 @@ async fn together(
     let far = channel.what_did_you_see().await.unwrap_or_else(|error| lost(&error));
     let near = Sightings {
         receipts: shared.receipts.all(),
-        sighted: listener_addresses(&channel).iter().flat_map(|address| witness.seen_of(*address)).collect(),
+        sighted: witness.seen_since(began, &listener_addresses(&channel), Some(0)),
         means: witness.means(),
         answers: answers.list.clone(),
         alone: true,
-        half_open_ended: witness.half_open_ended(),
     };
     let outcomes = judged(
         run.outcomes,
@@ -144,7 +145,7 @@ async fn together(
             near: &near,
             near_certificate: fingerprint,
             here: welcome.your_address,
-            there: channel.listener.ip(),
+            there: listener_addresses(&channel),
         },
     );
     run.run.peer = Some(Peer { side: welcome.sides, address: channel.listener.to_string() });
@@ -167,29 +168,37 @@ struct Evidence<'a> {
     near: &'a Sightings,
     near_certificate: String,
     here: IpAddr,
-    there: IpAddr,
+    there: Vec<IpAddr>,
 }
 
 /// Each side's outcomes with what the other saw, then one list.
 fn judged(mut own: Vec<Outcome>, mut theirs: Vec<Outcome>, seen: &Evidence) -> Vec<Outcome> {
-    let tested = |outcome: &&mut Outcome, sides: &[Role]| outcome.tested_from.is_some() && sides.contains(&outcome.to);
     let observed =
         Observed { prober: seen.here, alone: seen.far.alone, certificate: Some(seen.far_certificate.clone()) };
-    for outcome in own.iter_mut().filter(|outcome| tested(outcome, seen.far_sides)) {
+    for outcome in own.iter_mut().filter(|outcome| went_to(outcome, seen.far_sides, &seen.there)) {
         both::with_far_side(outcome, seen.far, &observed);
     }
-    let observed = Observed { prober: seen.there, alone: true, certificate: Some(seen.near_certificate.clone()) };
-    for outcome in theirs.iter_mut().filter(|outcome| tested(outcome, seen.sides)) {
+    let prober = seen.there.first().copied().unwrap_or(seen.here);
+    let observed = Observed { prober, alone: true, certificate: Some(seen.near_certificate.clone()) };
+    for outcome in theirs.iter_mut().filter(|outcome| went_to(outcome, seen.sides, &[seen.here])) {
         both::with_far_side(outcome, seen.near, &observed);
     }
     both::union(own, theirs)
 }
 
+/// Whether a tested flow went straight to this very machine: a role may have several, and a proxy is another.
+fn went_to(outcome: &Outcome, roles: &[Role], machine: &[IpAddr]) -> bool {
+    let address = outcome.facts.get(Fact::Address.word()).and_then(|address| address.as_str());
+    let address =
+        address.and_then(|address| address.parse::<SocketAddr>().ok()).map(|address| address.ip().to_canonical());
+    outcome.tested_from.is_some()
+        && roles.contains(&outcome.to)
+        && !outcome.facts.contains_key(Fact::Proxy.word())
+        && address.is_some_and(|address| machine.contains(&address))
+}
+
 /// The addresses that the listener's probes may come from.
 fn listener_addresses(channel: &Channel) -> Vec<IpAddr> {
-    let mut addresses = channel.listener_addresses.clone();
-    if !channel.through_proxy {
-        addresses.push(channel.listener.ip().to_canonical());
-    }
-    addresses
+    let found = (!channel.through_proxy).then(|| channel.listener.ip().to_canonical());
+    found.into_iter().chain(channel.listener_addresses.iter().copied()).collect()
 }

@@ -22,9 +22,6 @@ pub struct Sightings {
     /// Whether no other peer was joined while this one was.
     #[serde(default)]
     pub alone: bool,
-    /// How many half-open connections the system's counters saw end since this side began to look, whoever began them.
-    #[serde(default)]
-    pub half_open_ended: u64,
 }
 
 impl Sightings {

@@ -56,6 +56,8 @@ pub struct Joined {
     pub hello: Hello,
     /// Where the channel comes from.
     pub address: IpAddr,
+    /// When it joined: nothing from before then is of its run.
+    pub since: Instant,
 }
 
 /// A peer's place among those who are answered; given up when dropped.
@@ -87,7 +89,7 @@ where
         speech.close().await;
         return;
     }
-    let joined = Joined { hello, address: from.ip().to_canonical() };
+    let joined = Joined { hello, address: from.ip().to_canonical(), since: Instant::now() };
     let named: Vec<IpAddr> = joined.hello.addresses.iter().take(MOST_ADDRESSES).map(IpAddr::to_canonical).collect();
     let _place = host.admit(joined.address, &named);
     let mut told = Told::default();

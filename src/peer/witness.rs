@@ -32,7 +32,7 @@
 
 mod seen;
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
@@ -59,6 +59,7 @@ const MOST_WAITING: usize = 32_768;
 /// Watches ports of this machine until it is dropped.
 pub struct Witness {
     watch: Arc<Watch>,
+    started: Instant,
     sampler: Option<JoinHandle<()>>,
     capturer: Option<JoinHandle<()>>,
 }
@@ -87,7 +88,7 @@ impl Witness {
         };
         let sampler = watch.table.as_ref().and_then(|_| begin("witness-table", Watch::sample_on));
         let capturer = watch.packets.as_ref().and_then(|_| begin("witness-packets", Watch::capture_on));
-        Self { watch, sampler, capturer }
+        Self { watch, started: Instant::now(), sampler, capturer }
     }
 
     /// With what it looks. What was not looked for can't be missed, so a means that overlooked something is no longer
@@ -114,6 +115,21 @@ impl Witness {
         self.watch.sample();
         self.watch.read_packets(MOST_WAITING);
         self.watch.seen().of(peer)
+    }
+
+    /// What was seen of these addresses of one peer since `since`. `ended` is [`Witness::half_open_ended`] as it was then, to be
+    /// given only where no other peer was joined: the counters tell no address.
+    pub fn seen_since(&self, since: Instant, peer: &[IpAddr], ended: Option<u64>) -> Vec<Sighting> {
+        let from = u64::try_from(since.saturating_duration_since(self.started).as_millis()).unwrap_or(u64::MAX);
+        let mut seen: Vec<Sighting> = peer.iter().flat_map(|address| self.seen_of(*address)).collect();
+        seen.retain(|sighting| sighting.at_ms >= from);
+        if let (Some(address), true) = (peer.first(), ended.is_some_and(|then| self.half_open_ended() > then)) {
+            let nowhere = SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), 0);
+            let remote = SocketAddr::new(*address, 0);
+            let kind = SightingKind::HalfOpenEnded;
+            seen.push(Sighting { kind, transport: Transport::Tcp, remote, local: nowhere, at_ms: from });
+        }
+        seen
     }
 
     /// How many half-open connections of this machine were ended by a reset or an ICMP message since the start,

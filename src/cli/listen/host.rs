@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Weak};
 
 use futures_util::future::BoxFuture;
@@ -35,6 +35,8 @@ pub(super) struct Listening {
     joined: AtomicUsize,
     /// The most sides that were joined at once since the last time nobody was.
     crowd: AtomicUsize,
+    /// What the counters said when the one that is joined alone joined.
+    ended_before: AtomicU64,
     runs: Arc<Semaphore>,
     pub gone: Notify,
     me: Weak<Listening>,
@@ -58,6 +60,7 @@ impl Listening {
             collect,
             joined: AtomicUsize::new(0),
             crowd: AtomicUsize::new(0),
+            ended_before: AtomicU64::new(0),
             runs: Arc::new(Semaphore::new(RUNS)),
             gone: Notify::new(),
             me: me.clone(),
@@ -104,7 +107,6 @@ impl Listening {
             means: self.witness.means(),
             answers: self.answers.clone(),
             alone: peers.len() == 1,
-            half_open_ended: self.witness.half_open_ended(),
         };
         let mut run = session::record(&self.profile, &self.sides, Vec::new(), None, Some(sightings));
         run.run.word = Some(word.fingerprint());
@@ -168,6 +170,9 @@ impl Host for Listening {
     fn admit(&self, address: IpAddr, named: &[IpAddr]) -> Box<dyn Place> {
         let now = self.joined.fetch_add(1, Ordering::SeqCst) + 1;
         self.crowd.fetch_max(now, Ordering::SeqCst);
+        if now == 1 {
+            self.ended_before.store(self.witness.half_open_ended(), Ordering::SeqCst);
+        }
         let mut admissions = vec![self.shared.peers.admit(address)];
         admissions.extend(named.iter().map(|named| self.shared.peers.admit_named(*named)));
         match self.me.upgrade() {
@@ -188,17 +193,14 @@ impl Host for Listening {
 
     fn seen_of(&self, joined: &Joined) -> Sightings {
         let alone = self.crowd.load(Ordering::SeqCst) <= 1;
-        let mut sighted = Vec::new();
-        for address in addresses(joined) {
-            sighted.extend(self.witness.seen_of(address));
-        }
+        let ended = alone.then(|| self.ended_before.load(Ordering::SeqCst));
+        let sighted = self.witness.seen_since(joined.since, &addresses(joined), ended);
         Sightings {
             receipts: self.receipts_of(joined),
             sighted,
             means: self.witness.means(),
             answers: self.answers.clone(),
             alone,
-            half_open_ended: self.witness.half_open_ended(),
         }
     }
 
