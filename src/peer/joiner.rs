@@ -13,7 +13,7 @@ use super::listener::hex;
 use super::message::{FromJoiner, FromListener, Hello, PATH, Welcome};
 use super::speech::{Broken, Speech, bounds};
 use crate::model::ask::{Ask, Proxy, Route, TlsExpectation, host_port};
-use crate::model::evidence::{Evidence, Failure};
+use crate::model::evidence::{Evidence, Failure, StepKind};
 use crate::model::probe::{Probe, Websocket};
 use crate::model::run::Outcome;
 use crate::model::sighting::{Answering, Sightings};
@@ -24,6 +24,8 @@ use crate::net::{Net, Stream};
 
 /// How long one way to the listener may take.
 const ATTEMPT: Duration = Duration::from_secs(5);
+/// How often a listener without a place is asked again.
+const ROUNDS: u64 = 8;
 
 /// A channel to a listener that has let us in.
 pub struct Channel {
@@ -87,33 +89,54 @@ impl Search<'_> {
         }
     }
 
+    /// Tries every way; again where the listener has no place for a stranger at the moment.
     async fn reach(&self) -> Result<(Speech<Stream>, SocketAddr, String, bool), CantJoin> {
         let mut tried = Vec::new();
-        let direct = self.code.hosts.iter().map(|host| (host, Route::Direct));
-        let proxied = self
-            .proxy
-            .iter()
-            .flat_map(|proxy| self.code.hosts.iter().map(move |host| (host, Route::Proxy(proxy.clone()))));
-        for (host, route) in direct.chain(proxied) {
-            let through_proxy = route != Route::Direct;
-            let way = if through_proxy { " through the proxy" } else { "" };
-            match self.open(host, route).await {
-                Ok((speech, address)) => return Ok((speech, address, host.clone(), through_proxy)),
-                Err(why) => tried.push(format!("{}{way}: {why}", host_port(host, self.code.port))),
+        for round in 0..ROUNDS {
+            if round > 0 {
+                // Many that join at once must not come back at once.
+                let spread = u64::from(uuid::Uuid::new_v4().as_bytes()[0]) * 4;
+                tokio::time::sleep(Duration::from_millis(200 * round + spread)).await;
+            }
+            tried.clear();
+            let mut busy = false;
+            for (host, route) in self.ways() {
+                let through_proxy = route != Route::Direct;
+                let way = if through_proxy { " through the proxy" } else { "" };
+                match self.open(&host, route).await {
+                    Ok((speech, address)) => return Ok((speech, address, host, through_proxy)),
+                    Err(missed) => {
+                        busy |= missed.busy;
+                        tried.push(format!("{}{way}: {}", host_port(&host, self.code.port), missed.why));
+                    }
+                }
+            }
+            if !busy {
+                break;
             }
         }
         Err(CantJoin::Unreached(tried.join("; ")))
     }
 
+    fn ways(&self) -> Vec<(String, Route)> {
+        let hosts = &self.code.hosts;
+        let direct = hosts.iter().map(|host| (host.clone(), Route::Direct));
+        let proxied = self
+            .proxy
+            .iter()
+            .flat_map(|proxy| hosts.iter().map(move |host| (host.clone(), Route::Proxy(proxy.clone()))));
+        direct.chain(proxied).collect()
+    }
+
     /// One way: connect, TLS with the pinned certificate, and the upgrade.
-    async fn open(&self, host: &str, route: Route) -> Result<(Speech<Stream>, SocketAddr), String> {
+    async fn open(&self, host: &str, route: Route) -> Result<(Speech<Stream>, SocketAddr), Missed> {
         let ask = self.ask(host, route);
         let trace = Trace::new(Instant::now());
         let opened = timeout(ATTEMPT, self.dial(&ask, &trace)).await;
         let evidence = trace.finish(Failure::TimedOut);
         match opened {
             Ok(Some(found)) => Ok(found),
-            _ => Err(reason(&evidence)),
+            _ => Err(missed(&evidence)),
         }
     }
 
@@ -153,11 +176,20 @@ fn request(ask: &Ask) -> Option<Request> {
     format!("wss://{}{PATH}", ask.target()).into_client_request().ok()
 }
 
-/// The last thing that went wrong, in words.
-fn reason(evidence: &Evidence) -> String {
+/// One way that did not lead to the listener.
+struct Missed {
+    why: String,
+    /// Something closed the connection that it had accepted, as a listener does that has no place for more strangers.
+    busy: bool,
+}
+
+fn missed(evidence: &Evidence) -> Missed {
     match evidence.stopped_at().and_then(|step| Some((step.kind, step.error?))) {
-        Some((kind, failure)) => format!("{kind:?} {failure:?}").to_lowercase(),
-        None => "what answered there is not the listener".to_owned(),
+        Some((kind, failure)) => Missed {
+            why: format!("{kind:?} {failure:?}").to_lowercase(),
+            busy: kind == StepKind::Tls && matches!(failure, Failure::Closed | Failure::Reset),
+        },
+        None => Missed { why: "what answered there is not the listener, or has no place".to_owned(), busy: true },
     }
 }
 

@@ -1,6 +1,6 @@
 //! What a listener does for those who join: admits them, runs its own flows towards them, and tells what it saw of them.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Weak};
@@ -20,6 +20,7 @@ use crate::peer::witness::Witness;
 use crate::plan;
 use crate::profile::Profile;
 use crate::responder::{Admission, Shared};
+use crate::sys;
 
 /// Runs for joined sides that go on at once; more wait for their turn.
 const RUNS: usize = 32;
@@ -175,6 +176,11 @@ impl Host for Listening {
         }
         let mut admissions = vec![self.shared.peers.admit(address)];
         admissions.extend(named.iter().map(|named| self.shared.peers.admit_named(*named)));
+        if address.is_loopback() || sys::own_addresses().contains(&address) {
+            // Both sides are on this machine: the probes may come from its loopback addresses as well.
+            let loopback = [IpAddr::V4(Ipv4Addr::LOCALHOST), IpAddr::V6(Ipv6Addr::LOCALHOST)];
+            admissions.extend(loopback.map(|address| self.shared.peers.admit(address)));
+        }
         match self.me.upgrade() {
             Some(listening) => Box::new(Seat { _admissions: admissions, listening }),
             None => Box::new(Ended),
