@@ -49,10 +49,10 @@ pub(super) fn settle(earlier: Attempt, later: Attempt, attempts: u32) -> Attempt
     if telling(&later.judgement) < telling(&earlier.judgement) { earlier } else { later }
 }
 
-/// How much a failure says: least where the attempt was not ended, little where there was only silence.
+/// How much a failure says: least where the attempt was not ended or the tool failed, little where there was only silence.
 fn telling(judgement: &Judgement) -> u8 {
     match judgement.code {
-        Code::TimedOut => 0,
+        Code::TimedOut | Code::ToolError => 0,
         Code::Dropped | Code::NoAnswer | Code::SqlBrowserSilent | Code::NameServerSilent | Code::ProxyUnreachable => 1,
         _ => 2,
     }
@@ -83,6 +83,7 @@ mod tests {
         let unfinished = || attempt(Judgement::unknown(Code::TimedOut, "The run ended."));
         assert_eq!(settle(failed(Code::Unreachable), failed(Code::Dropped), 2).judgement.code, Code::Unreachable);
         assert_eq!(settle(failed(Code::Dropped), unfinished(), 2).judgement.code, Code::Dropped);
+        assert_eq!(settle(failed(Code::Dropped), attempt(Judgement::error("?")), 2).judgement.code, Code::Dropped);
         assert_eq!(settle(failed(Code::Dropped), failed(Code::Refused), 2).judgement.code, Code::Refused);
         assert_eq!(settle(failed(Code::Refused), failed(Code::Rejected), 2).judgement.code, Code::Rejected);
     }

@@ -132,14 +132,15 @@ impl Job {
         let mut made = 0;
         loop {
             made += 1;
+            let begun = tokio::time::Instant::now();
             let attempt = attempt::make(&self.planned, &self.net, self.started, limit, &self.cut).await;
             let attempt = match earlier.take() {
                 Some(earlier) => retry::settle(earlier, attempt, made),
                 None => attempt,
             };
-            let last = made >= self.planned.attempts
-                || self.cut.borrow().is_some()
-                || tokio::time::Instant::now() + retry::PAUSE >= limit;
+            // With less time than this one took, the next attempt could only run out of it.
+            let too_late = tokio::time::Instant::now() + retry::PAUSE + begun.elapsed() >= limit;
+            let last = made >= self.planned.attempts || self.cut.borrow().is_some() || too_late;
             if last || !retry::worthwhile(&attempt.judgement) {
                 return outcome(&self.planned, attempt.judgement.clone(), attempt, made);
             }

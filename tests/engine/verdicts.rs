@@ -1,13 +1,18 @@
 //! What outcomes come to: tasks with fallbacks, and one finding for one cause.
 
+use bothways::diagnose::judge::{Case, judge};
 use bothways::model::ask::{Proxy, ProxyAuth, ProxyOrigin};
 use bothways::model::code::Code;
+use bothways::model::evidence::{Failure, StepKind};
 use bothways::model::finding::Status;
+use bothways::model::probe::{Probe, SqlBrowser, Tftp};
 use bothways::model::run::Run;
 use bothways::model::span::Span;
+use bothways::net::trace::Trace;
 
 use super::{greeter, miradore, outcome, plan_behind, plan_of, run, set, task, web, written};
 use crate::support::hostile::closed_port;
+use crate::support::{ask, flow};
 
 /// The wake-up both ways, with the server and the client on these ports.
 async fn wake_up(server: u16, client: u16) -> Run {
@@ -113,4 +118,16 @@ async fn different_causes_are_different_findings_and_the_heaviest_comes_first() 
     codes.sort_unstable();
     assert_eq!(codes, [Code::Refused, Code::WrongService], "{:#?}", run.findings);
     assert_eq!(outcome(&run, "job-query").status, Status::Pass);
+}
+
+#[test]
+fn a_question_that_this_machine_did_not_get_to_send_decides_nothing() {
+    for probe in [Probe::Tftp(Tftp::default()), Probe::SqlBrowser(SqlBrowser::default())] {
+        let ask = ask(probe, 69);
+        let trace = Trace::new(std::time::Instant::now());
+        let _cut = trace.begin(StepKind::Request, None);
+        let evidence = trace.finish(Failure::TimedOut);
+        let judged = judge(&Case { flow: &flow(&ask), ask: &ask, address: None, evidence: &evidence });
+        assert_eq!((judged.status, judged.code), (Status::Unknown, Code::TimedOut), "{}", judged.sentence);
+    }
 }

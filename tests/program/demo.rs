@@ -60,7 +60,7 @@ fn every_check_can_be_broken_and_is_then_what_fails() {
         .into_iter()
         .filter(|check| check != "installation-http")
         .map(|check| {
-            let arguments = ["demo", "--break", &check, "--format", "json", "--timeout", "800ms"].map(str::to_owned);
+            let arguments = ["demo", "--break", &check, "--format", "json", "--timeout", "2s"].map(str::to_owned);
             let told = thread::spawn(move || self::run(&arguments.each_ref().map(String::as_str)));
             (check, told)
         })

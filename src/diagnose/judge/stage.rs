@@ -5,6 +5,7 @@ use crate::model::code::Code;
 use crate::model::evidence::{Failure, StepKind};
 use crate::model::fact::Fact;
 use crate::model::finding::{Judgement, Who};
+use crate::model::flow::Transport;
 use crate::model::probe::Protocol;
 
 /// Judges one conversation.
@@ -19,6 +20,7 @@ pub fn judge(case: &Case) -> Judgement {
         (_, Failure::NeedsCredentials) => needs_credentials(case),
         (_, Failure::NotBuilt) => not_built(case),
         (_, Failure::Internal) => unforeseen(case),
+        (StepKind::Connect | StepKind::Request, Failure::TimedOut) if is_udp(case) => not_asked(case),
         (StepKind::Resolve, _) => name::judge(case, failure),
         (StepKind::Connect, _) if case.ask.probe.protocol() == Protocol::Smb => smb::unconnected(case, failure),
         (StepKind::Connect, _) => {
@@ -57,6 +59,19 @@ fn interrupted(case: &Case, kind: StepKind) -> Judgement {
         StepKind::Hold => "keeping the connection idle",
     };
     let sentence = format!("The run ended while {stage} ({}); a longer run would decide it.", case.target());
+    Judgement::unknown(Code::TimedOut, sentence)
+}
+
+fn is_udp(case: &Case) -> bool {
+    case.ask.probe.protocol().transport() == Transport::Udp
+}
+
+/// Nothing holds a datagram up but this machine itself.
+fn not_asked(case: &Case) -> Judgement {
+    let sentence = format!(
+        "The time was up before {} could be asked: this machine is too busy, or the check has too little time.",
+        case.target()
+    );
     Judgement::unknown(Code::TimedOut, sentence)
 }
 
