@@ -38,8 +38,10 @@ pub(super) fn run(args: &DemoArgs) -> Result<ExitCode, CliError> {
 
 /// Keeps the responders until Ctrl-C.
 async fn serve(_stage: Stage) {
+    // Listens before it says so: a Ctrl-C in between would be lost.
+    let stopped = session::interrupted().await;
     output::say("The responders go on until Ctrl-C.");
-    let _ = tokio::signal::ctrl_c().await;
+    stopped.await;
 }
 
 /// Opens the responders and runs the profile against them.

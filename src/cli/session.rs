@@ -101,7 +101,7 @@ fn info(profile: &str, sides: &[Role], started: jiff::Timestamp) -> RunInfo {
 }
 
 /// Begins to listen, and gives what completes at the first Ctrl-C. A second one ends the program at once.
-async fn interrupted() -> impl Future<Output = ()> {
+pub(super) async fn interrupted() -> impl Future<Output = ()> {
     let mut first = Box::pin(tokio::signal::ctrl_c());
     // Asked for the first time, it begins to listen: a Ctrl-C in the run's first moments must not go without a record.
     let already = poll_fn(|context| Poll::Ready(first.as_mut().poll(context))).await;

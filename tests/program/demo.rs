@@ -103,11 +103,8 @@ fn interrupt(child: &Child) {
 
 #[test]
 fn the_demo_serves_until_ctrl_c_and_reports_once() {
-    let mut child = bothways(&["demo", "--serve", "--format", "json"])
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .expect("it starts");
+    let mut child =
+        bothways(&["demo", "--serve"]).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("it starts");
     let mut ports = Vec::new();
     for line in BufReader::new(child.stderr.take().expect("a pipe")).lines() {
         let line = line.expect("text");
@@ -123,5 +120,5 @@ fn the_demo_serves_until_ctrl_c_and_reports_once() {
     }
     interrupt(&child);
     let (out, _, code) = read(&child.wait_with_output().expect("it ends"));
-    assert_eq!((record(&out).status, code), (Status::Pass, 0), "one record, and nothing after it");
+    assert_eq!((out.matches("Everything that can be tested").count(), code), (1, 0), "{out}");
 }

@@ -66,10 +66,11 @@ async fn listen(profile: Profile, sides: Vec<Role>, args: &ListenArgs) -> Result
     let Answers { open: _open, list } = answers;
     let listening = Listening::new(profile, sides, list, shared, args.collect.clone());
     let _ = desk.set(Desk { listening: Arc::clone(&listening), invitation });
+    let stopped = session::interrupted().await;
     invite(&code(hosts, port, &fingerprint, token, args.expires.0)?, args.join_file.as_deref())?;
     tokio::select! {
         () = listening.gone.notified(), if args.once => {}
-        _ = tokio::signal::ctrl_c() => output::say("Stopped."),
+        () = stopped => output::say("Stopped."),
     }
     if let Some(word) = &args.word {
         listening.keep_by_hand(word, &unjoined);
