@@ -27,10 +27,9 @@ pub(super) fn bind(profile: &mut Profile, other: &OtherSide) {
             endpoint.host.clone_from(&other.host);
         }
         let responds = other.answers.iter().any(|answer| {
+            let same_port = || endpoint.ports.iter().any(|(_, port)| *port == answer.port);
             answer.by == AnsweredBy::Responder
-                && answer.role.as_str() == endpoint.role
-                && endpoint.ports.iter().any(|(_, port)| *port == answer.port)
-                || answer.by == AnsweredBy::Responder && answer.endpoint == endpoint.name
+                && (answer.endpoint == endpoint.name || answer.role.as_str() == endpoint.role && same_port())
         });
         if responds && endpoint.tls.fingerprint.is_none() {
             endpoint.tls.fingerprint = Some(other.certificate.to_owned());

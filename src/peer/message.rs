@@ -29,8 +29,6 @@ pub const PATH: &str = "/bothways/control";
 pub const VERSION: u32 = 1;
 /// The largest message that is read, in bytes.
 pub const MOST_BYTES: usize = 16 << 20;
-/// The largest message that is read before the token was right.
-pub const MOST_BYTES_OF_A_STRANGER: usize = 4096;
 
 /// What the joining side says.
 #[derive(Debug, Clone, Serialize, Deserialize)]
