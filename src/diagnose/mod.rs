@@ -3,4 +3,5 @@
 pub mod both;
 pub mod fold;
 pub mod judge;
+pub mod looks;
 pub mod tasks;

@@ -1,21 +1,29 @@
 //! One attempt of one check: the name resolved, then every address asked at once, each judged for itself.
 
 use std::net::SocketAddr;
+use std::pin::pin;
+use std::time::Duration;
 
-use futures_util::future::{BoxFuture, join_all};
+use futures_util::future::{BoxFuture, Either, OptionFuture, join_all, select};
 use tokio::sync::watch;
 use tokio::time::Instant;
 
 use super::combine::{self, Heard};
+use super::look;
 use crate::diagnose::judge::{self, Case};
+use crate::diagnose::looks;
 use crate::model::ask::host_port;
 use crate::model::evidence::{Evidence, Failure};
 use crate::model::fact::Fact;
 use crate::model::finding::Judgement;
+use crate::model::look::Look;
 use crate::model::run::CutShort;
 use crate::net::Net;
 use crate::net::trace::Trace;
 use crate::plan::PlannedProbe;
+
+/// A conversation that takes longer is likely to hang: most answers come within a second.
+const MOST_PATIENCE: Duration = Duration::from_millis(1200);
 
 /// What ends attempts early: `Some` once the run is cut short.
 pub(super) type Cut = watch::Receiver<Option<CutShort>>;
@@ -73,11 +81,46 @@ async fn converse(
     if planned.port_found_by.is_some() {
         trace.fact(Fact::InstancePort, planned.ask.port);
     }
-    let asked = within(limit, &cut, crate::probe::run(&planned.ask, address, net, &trace)).await;
-    let evidence = trace.finish(asked.err().unwrap_or(Failure::Internal));
-    let case = Case { flow: &planned.flow, ask: &planned.ask, address: Some(address), evidence: &evidence };
-    let judgement = judge::judge(&case);
-    Heard { address, judgement, evidence }
+    let aside = trace.fork();
+    let asking = pin!(within(limit, &cut, crate::probe::run(&planned.ask, address, net, &trace)));
+    let (asked, looking, begun) = match select(asking, pin!(tokio::time::sleep(patience(limit)))).await {
+        Either::Left((asked, _)) => (asked, None, Vec::new()),
+        Either::Right(((), asking)) => {
+            let looks = wanted(planned, address, &trace.so_far(Failure::TimedOut));
+            let looking: BoxFuture<'_, ()> = Box::pin(look::take(looks.clone(), planned, address, net, &aside));
+            match select(asking, looking).await {
+                Either::Left((asked, looking)) => (asked, Some(looking), looks),
+                Either::Right(((), asking)) => (asking.await, None, looks),
+            }
+        }
+    };
+    let mut evidence = trace.finish(asked.err().unwrap_or(Failure::Internal));
+    let mut looks = wanted(planned, address, &evidence);
+    let still_wanted = !looks.is_empty();
+    looks.retain(|look| !begun.contains(look));
+    if still_wanted {
+        let rest = async {
+            tokio::join!(look::take(looks, planned, address, net, &aside), OptionFuture::from(looking));
+        };
+        // Without time for it the judgement rests on what is known.
+        let _ = within(limit, &cut, rest).await;
+    }
+    evidence.facts.extend(aside.finish(Failure::Interrupted).facts);
+    Heard { address, judgement: judged(planned, address, &evidence), evidence }
+}
+
+fn judged(planned: &PlannedProbe, address: SocketAddr, evidence: &Evidence) -> Judgement {
+    judge::judge(&Case { flow: &planned.flow, ask: &planned.ask, address: Some(address), evidence })
+}
+
+fn wanted(planned: &PlannedProbe, address: SocketAddr, evidence: &Evidence) -> Vec<Look> {
+    let case = Case { flow: &planned.flow, ask: &planned.ask, address: Some(address), evidence };
+    looks::wanted(&case, &judge::judge(&case))
+}
+
+/// How long a conversation may take before further looks are taken beside it.
+fn patience(limit: Instant) -> Duration {
+    (limit.saturating_duration_since(Instant::now()) * 2 / 5).min(MOST_PATIENCE)
 }
 
 /// Waits for `work`, but no longer than `limit` and the run last. The error says how it ended.

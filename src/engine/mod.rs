@@ -2,6 +2,7 @@
 
 mod attempt;
 mod combine;
+mod look;
 pub mod observer;
 pub mod record;
 pub mod retry;

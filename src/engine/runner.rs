@@ -10,9 +10,10 @@ use super::attempt::{self, Attempt, Cut};
 use super::observer::Observer;
 use super::retry;
 use crate::model::code::Code;
+use crate::model::evidence::Evidence;
 use crate::model::fact::Fact;
 use crate::model::finding::Judgement;
-use crate::model::run::{CutShort, Outcome, PathEvidence};
+use crate::model::run::{CutShort, Hop, Outcome, PathEvidence};
 use crate::net::Net;
 use crate::plan::{Plan, PlannedProbe, Untested};
 
@@ -152,7 +153,7 @@ impl Job {
 
 impl Attempt {
     fn nothing() -> Self {
-        Self { judgement: Judgement::error(""), evidence: crate::model::evidence::Evidence::default() }
+        Self { judgement: Judgement::error(""), evidence: Evidence::default() }
     }
 }
 
@@ -168,12 +169,18 @@ fn outcome(planned: &PlannedProbe, judgement: Judgement, attempt: Attempt, attem
         tested_from: Some(planned.tested_from.clone()),
         target: Some(planned.ask.target()),
         port: Some(planned.ask.port),
-        path: PathEvidence { last_hop: None, rejected_by },
+        path: PathEvidence { last_hop: last_hop(&attempt.evidence), rejected_by },
         steps: attempt.evidence.steps,
         facts: attempt.evidence.facts,
         attempts,
         ..bare(&planned.flow, judgement)
     }
+}
+
+/// The farthest device on the way that answered, where one was looked for.
+fn last_hop(evidence: &Evidence) -> Option<Hop> {
+    let farthest = evidence.fact(Fact::Hops)?.as_array()?.last()?;
+    serde_json::from_value(farthest.clone()).ok()
 }
 
 fn untested(untested: &Untested) -> Outcome {

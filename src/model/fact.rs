@@ -81,6 +81,7 @@ facts! {
     CloseCode = "close-code": "the code of the Close frame with which the far side ended the WebSocket; 1005 where it gave none",
     Subprotocol = "subprotocol": "the WebSocket subprotocol that the server chose",
 
+    Hops = "hops": "devices on the way that answered a packet whose time to live ended there, nearest first: ttl and address",
     Canary = "canary": "what ports of the same address that should be closed did: refused, timed-out, rejected or accepted",
 
     Encryption = "encryption": "SQL Server's encryption answer: off, on, not-supported, required or strict",

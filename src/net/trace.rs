@@ -110,6 +110,14 @@ impl Trace {
         self.with(|inner| inner.counters.push(counter));
     }
 
+    /// What would be known if the recording were cut now.
+    #[must_use]
+    pub fn so_far(&self, cut: Failure) -> Evidence {
+        let copy = self.fork();
+        copy.adopt(self);
+        copy.finish(cut)
+    }
+
     /// Ends the recording: steps still open are closed with `cut`. Later recordings are ignored.
     #[must_use]
     pub fn finish(&self, cut: Failure) -> Evidence {

@@ -1,0 +1,22 @@
+//! Takes further looks at a conversation that fails, beside it while it hangs or after it, within the check's own time.
+
+use std::net::SocketAddr;
+
+use futures_util::future::{BoxFuture, join_all};
+
+use crate::model::look::Look;
+use crate::net::trace::Trace;
+use crate::net::{Net, path};
+use crate::plan::PlannedProbe;
+
+/// Takes all of these looks at once; what they find is in the trace as soon as it is known.
+pub(super) async fn take(looks: Vec<Look>, planned: &PlannedProbe, address: SocketAddr, _net: &Net, trace: &Trace) {
+    let all = looks.into_iter().map(|look| -> BoxFuture<'_, ()> {
+        match look {
+            Look::Path => {
+                Box::pin(path::sweep(planned.ask.probe.protocol().transport(), address, planned.ask.source, trace))
+            }
+        }
+    });
+    join_all(all).await;
+}
