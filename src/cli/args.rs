@@ -85,8 +85,8 @@ pub struct CheckArgs {
     /// Set a value of the profile; may be repeated
     #[arg(long, value_name = "ENDPOINT.KEY=VALUE")]
     pub set: Vec<String>,
-    /// Run this check only; may be repeated
-    #[arg(long, value_name = "CHECK")]
+    /// Run these checks only, separated by commas; may be repeated
+    #[arg(long, value_name = "CHECK", value_delimiter = ',')]
     pub only: Vec<String>,
     /// Test both directions together with the `bothways listen` that printed this code
     #[arg(long, value_name = "CODE")]

@@ -32,7 +32,7 @@ fn server(port: u16) -> Vec<String> {
     vec!["server.host=127.0.0.1".to_owned(), format!("server.port={port}")]
 }
 
-const WEB: [&str; 6] = ["--only", "job-query", "--only", "inventory", "--format", "json"];
+const WEB: [&str; 4] = ["--only", "job-query,inventory", "--format", "json"];
 
 #[tokio::test]
 async fn everything_that_works_ends_with_0() {
