@@ -13,9 +13,10 @@ use super::look;
 use crate::diagnose::judge::{self, Case};
 use crate::diagnose::looks;
 use crate::model::ask::host_port;
-use crate::model::evidence::{Evidence, Failure};
+use crate::model::evidence::{Evidence, Failure, StepKind};
 use crate::model::fact::Fact;
 use crate::model::finding::Judgement;
+use crate::model::flow::Transport;
 use crate::model::look::Look;
 use crate::model::run::CutShort;
 use crate::net::Net;
@@ -43,10 +44,7 @@ pub(super) async fn make(
     cut: &Cut,
 ) -> Attempt {
     let naming = Trace::new(started);
-    if let Some(proxy) = planned.ask.proxy() {
-        // Whatever becomes of the proxy, its name included: everything behind it has one cause.
-        naming.fact(Fact::Proxy, host_port(&proxy.host, proxy.port));
-    }
+    note_choice(planned, &naming);
     let (host, port) = planned.ask.first_hop();
     let resolved = within(limit, cut, net.resolver.resolve(host, &naming)).await;
     let addresses = match resolved {
@@ -62,6 +60,23 @@ pub(super) async fn make(
     }
     let heard = join_all(conversations).await;
     combine::combine(planned, names, heard)
+}
+
+/// Which proxy settings there are, and which decided: known whatever becomes of the proxy, its name included.
+fn note_choice(planned: &PlannedProbe, trace: &Trace) {
+    if let Some(proxy) = planned.ask.proxy() {
+        trace.fact(Fact::Proxy, host_port(&proxy.host, proxy.port));
+    }
+    let choice = &planned.choice;
+    if !choice.sources.is_empty() {
+        trace.fact(Fact::ProxySources, choice.sources.clone());
+    }
+    if let Some(decided) = choice.decided {
+        trace.fact(Fact::ProxySource, decided.word());
+    }
+    if let Some(exception) = &choice.exception {
+        trace.fact(Fact::NoProxy, exception.as_str());
+    }
 }
 
 /// The name gave no address: that is the whole conversation.
@@ -95,6 +110,9 @@ async fn converse(
         }
     };
     let mut evidence = trace.finish(asked.err().unwrap_or(Failure::Internal));
+    if planned.flow.transport == Transport::Tcp && evidence.passed(StepKind::Connect) {
+        net.paths.opened(address);
+    }
     let mut looks = wanted(planned, address, &evidence);
     let still_wanted = !looks.is_empty();
     looks.retain(|look| !begun.contains(look));

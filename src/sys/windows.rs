@@ -4,6 +4,7 @@
 #![expect(unsafe_code, reason = "Winsock options have no safe wrapper")]
 
 mod absent;
+mod proxies;
 mod table;
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
@@ -12,6 +13,7 @@ use std::os::windows::io::{AsRawSocket, AsSocket};
 pub use absent::{
     Counters, Packets, UNSEEN, accept_from_afar, failed_resends, is_on_link, take_icmp_arrival, watch_arrival,
 };
+pub use proxies::system_proxies;
 pub use table::ConnectionTable;
 use windows_sys::Win32::Foundation::{ERROR_INSUFFICIENT_BUFFER, FALSE, NO_ERROR};
 use windows_sys::Win32::NetworkManagement::IpHelper::{GetExtendedTcpTable, TCP_TABLE_OWNER_PID_ALL};
