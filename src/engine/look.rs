@@ -13,9 +13,7 @@ use crate::plan::PlannedProbe;
 pub(super) async fn take(looks: Vec<Look>, planned: &PlannedProbe, address: SocketAddr, net: &Net, trace: &Trace) {
     let all = looks.into_iter().map(|look| -> BoxFuture<'_, ()> {
         match look {
-            Look::Path | Look::Answerer | Look::Beside => {
-                Box::pin(look_at_way(look, planned, address, net, trace))
-            }
+            Look::Path | Look::Answerer | Look::Beside => Box::pin(look_at_way(look, planned, address, net, trace)),
         }
     });
     join_all(all).await;

@@ -27,6 +27,7 @@ macro_rules! facts {
 facts! {
     Address = "address": "the address that answered (ip:port)",
     LocalAddress = "local-address": "the address on this machine that was used (ip:port)",
+    SourceAddress = "source-address": "the address from which this machine speaks to the target",
     SentBytes = "sent-bytes": "bytes sent on the connection, as the transport saw them",
     ReceivedBytes = "received-bytes": "bytes received on the connection, as the transport saw them",
     FirstByteMs = "first-byte-ms": "milliseconds from the request to the first byte of the answer",

@@ -39,6 +39,8 @@ pub struct Answered {
     pub arrived: Option<u8>,
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub icmp: Option<Icmp>,
+    /// How long it took, in milliseconds.
+    pub took_ms: u64,
 }
 
 /// What an answer says.
@@ -99,7 +101,9 @@ impl Answered {
     pub fn comes_from(&self, host: IpAddr) -> bool {
         match self.said {
             Said::Accepted | Said::Refused => true,
-            Said::Rejected => self.icmp.and_then(|icmp| icmp.from).is_some_and(|from| from.to_canonical() == host.to_canonical()),
+            Said::Rejected => {
+                self.icmp.and_then(|icmp| icmp.from).is_some_and(|from| from.to_canonical() == host.to_canonical())
+            }
             Said::KeptBack => false,
         }
     }

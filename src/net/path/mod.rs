@@ -18,6 +18,7 @@ use self::ask::{Brought, Kind, Limits, Packets};
 pub use self::shared::Paths;
 use self::shared::Swept;
 use super::trace::Trace;
+use super::udp;
 use crate::model::ask::Ask;
 use crate::model::fact::Fact;
 use crate::model::probe::Probe;
@@ -53,13 +54,17 @@ impl<'a> View<'a> {
         if !sys::UNSEEN.is_empty() {
             trace.fact(Fact::Unseen, sys::UNSEEN.to_vec());
         }
+        let source = ask.source.filter(|source| source.is_ipv4() == target.is_ipv4());
+        if let Some(source) = source.or_else(|| udp::route_from(target)) {
+            trace.fact(Fact::SourceAddress, source.to_string());
+        }
         let kind = match &ask.probe {
             Probe::SqlBrowser(_) => Kind::Udp(sql_browser::Question::All.encode()),
             // Not a request: the server would begin a transfer.
             Probe::Tftp(_) => Kind::Udp(tftp::Packet::error(tftp::error::UNDEFINED, "way").encode()),
             _ => Kind::Tcp,
         };
-        Some(Self { packets: Packets { target, source: ask.source, kind }, paths, trace })
+        Some(Self { packets: Packets { target, source, kind }, paths, trace })
     }
 
     /// Where packets to the very port are lost: which devices answer them, and which answer only others.

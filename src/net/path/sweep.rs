@@ -68,7 +68,7 @@ mod tests {
     use crate::model::way::{Answered, Said};
 
     fn accepted(ttl: u8) -> Brought {
-        Brought::Answer(Answered { ttl: Some(ttl), said: Said::Accepted, arrived: None, icmp: None })
+        Brought::Answer(Answered { ttl: Some(ttl), said: Said::Accepted, arrived: None, icmp: None, took_ms: 1 })
     }
 
     #[test]
