@@ -5,4 +5,6 @@
 pub enum Look {
     /// Which devices on the way answer, on the very port, and from how far the target's answer comes.
     Path,
+    /// Whether the conversation works with smaller packets, and up to which size.
+    SmallPackets,
 }

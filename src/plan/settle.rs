@@ -63,6 +63,7 @@ impl View<'_> {
             tls: endpoint.tls.clone(),
             token: self.token(),
             source: self.source(),
+            largest_segment: None,
         };
         PlannedProbe {
             flow: self.flow(),

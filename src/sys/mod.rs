@@ -7,13 +7,13 @@ mod windows;
 
 #[cfg(not(windows))]
 pub use linux::{
-    ConnectionTable, Counters, Packets, allow_many_sockets, failure_of_os_code, host_name, own_addresses, take_icmp,
-    watch_icmp,
+    ConnectionTable, Counters, Packets, allow_many_sockets, delivery, failure_of_os_code, host_name, limit_segments,
+    own_addresses, take_icmp, watch_icmp,
 };
 #[cfg(windows)]
 pub use windows::{
-    ConnectionTable, Counters, Packets, allow_many_sockets, failure_of_os_code, host_name, own_addresses, take_icmp,
-    watch_icmp,
+    ConnectionTable, Counters, Packets, allow_many_sockets, delivery, failure_of_os_code, host_name, limit_segments,
+    own_addresses, take_icmp, watch_icmp,
 };
 
 /// What the system has counted since it started, of connection requests that never became connections.
@@ -24,6 +24,17 @@ pub struct Counts {
     /// Requests that arrived and that the table of connections may not show: the listener's queue was full, or they
     /// were answered with a SYN cookie.
     pub untabled: u64,
+}
+
+/// How far the bytes of one TCP connection have come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Delivery {
+    /// Bytes of this side that the far side's system has acknowledged.
+    pub acknowledged: u64,
+    /// How long nothing has come, neither bytes nor acknowledgements.
+    pub quiet: std::time::Duration,
+    /// The largest segment that this side has announced to take, in bytes.
+    pub segment: u64,
 }
 
 /// Which way a packet passes an interface.

@@ -5,6 +5,7 @@
 
 mod http;
 mod name;
+mod packets;
 mod proxy;
 mod reach;
 mod smb;
