@@ -21,6 +21,7 @@ use std::net::SocketAddr;
 
 use crate::model::ask::Ask;
 use crate::model::evidence::Evidence;
+use crate::model::fact::Fact;
 use crate::model::finding::Judgement;
 use crate::model::flow::Flow;
 
