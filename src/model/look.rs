@@ -9,4 +9,6 @@ pub enum Look {
     Answerer,
     /// How far other packets to the same host come.
     Beside,
+    /// Whether the conversation works with smaller packets, and up to which size.
+    SmallPackets,
 }
