@@ -13,9 +13,10 @@ use super::look;
 use crate::diagnose::judge::{self, Case};
 use crate::diagnose::looks;
 use crate::model::ask::host_port;
-use crate::model::evidence::{Evidence, Failure};
+use crate::model::evidence::{Evidence, Failure, StepKind};
 use crate::model::fact::Fact;
 use crate::model::finding::Judgement;
+use crate::model::flow::Transport;
 use crate::model::look::Look;
 use crate::model::run::CutShort;
 use crate::net::Net;
@@ -100,8 +101,12 @@ async fn converse(
     let (asked, looking, begun) = match select(asking, pin!(tokio::time::sleep(patience(limit)))).await {
         Either::Left((asked, _)) => (asked, None, Vec::new()),
         Either::Right(((), asking)) => {
-            let looks = wanted(planned, address, &trace.so_far(Failure::TimedOut));
-            let looking: BoxFuture<'_, ()> = Box::pin(look::take(looks.clone(), planned, address, net, &aside));
+            let seen = trace.so_far(Failure::TimedOut);
+            let looks = wanted(planned, address, &seen);
+            let begun = looks.clone();
+            let aside = &aside;
+            let looking: BoxFuture<'_, ()> =
+                Box::pin(async move { look::take(begun, planned, address, &seen, net, aside).await });
             match select(asking, looking).await {
                 Either::Left((asked, looking)) => (asked, Some(looking), looks),
                 Either::Right(((), asking)) => (asking.await, None, looks),
@@ -109,12 +114,15 @@ async fn converse(
         }
     };
     let mut evidence = trace.finish(asked.err().unwrap_or(Failure::Internal));
+    if planned.flow.transport == Transport::Tcp && evidence.passed(StepKind::Connect) {
+        net.paths.opened(address);
+    }
     let mut looks = wanted(planned, address, &evidence);
     let still_wanted = !looks.is_empty();
     looks.retain(|look| !begun.contains(look));
     if still_wanted {
         let rest = async {
-            tokio::join!(look::take(looks, planned, address, net, &aside), OptionFuture::from(looking));
+            tokio::join!(look::take(looks, planned, address, &evidence, net, &aside), OptionFuture::from(looking));
         };
         // Without time for it the judgement rests on what is known.
         let _ = within(limit, &cut, rest).await;

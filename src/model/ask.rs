@@ -22,6 +22,8 @@ pub struct Ask {
     pub token: Token,
     /// The address of this machine to speak from.
     pub source: Option<IpAddr>,
+    /// The largest TCP segment that either side may send, in bytes; what the interface carries where left out.
+    pub largest_segment: Option<u16>,
 }
 
 impl Ask {

@@ -168,6 +168,7 @@ impl Search<'_> {
             tls: TlsExpectation { fingerprint, ..TlsExpectation::default() },
             token: Token::random(),
             source: self.source,
+            largest_segment: None,
         }
     }
 }
