@@ -11,7 +11,12 @@ use crate::model::probe::Protocol;
 /// Judges one conversation.
 #[must_use]
 pub fn judge(case: &Case) -> Judgement {
-    packets::judge(case, || by_stage(case)).unwrap_or_else(|| by_stage(case))
+    packets::judge(case, || alone(case)).unwrap_or_else(|| alone(case))
+}
+
+/// What the conversation itself says, and who it was held with.
+fn alone(case: &Case) -> Judgement {
+    reach::unmask(case, by_stage(case))
 }
 
 fn by_stage(case: &Case) -> Judgement {
@@ -33,6 +38,9 @@ fn by_stage(case: &Case) -> Judgement {
         (StepKind::Proxy, _) => proxy::judge(case, failure),
         (StepKind::Tls, _) if sql::judges_tls(case) => sql::judge(case),
         (StepKind::Tls, _) | (_, Failure::TlsClientCertificate | Failure::TlsAlert) => tls::judge(case, failure),
+        (StepKind::Reply, Failure::TimedOut) if is_udp(case) => {
+            reach::vanished(case).unwrap_or_else(|| by_protocol(case))
+        }
         (StepKind::Request | StepKind::Reply | StepKind::Hold, _) => by_protocol(case),
     }
 }
