@@ -17,7 +17,7 @@ pub fn wanted(case: &Case, judgement: &Judgement) -> Vec<Look> {
         return Vec::new();
     }
     let small = stalls(case).then_some(Look::SmallPackets);
-    at_way(case, judgement).into_iter().chain(small).collect()
+    small.into_iter().chain(at_way(case, judgement)).collect()
 }
 
 /// The look at the way that decides most.

@@ -21,21 +21,26 @@ pub(super) async fn take(
     net: &Net,
     trace: &Trace,
 ) {
+    let view = || path::View::new(&planned.ask, address, &net.paths, trace);
     let all = looks.into_iter().map(|look| -> BoxFuture<'_, ()> {
         match look {
-            Look::Path | Look::Answerer | Look::Beside => Box::pin(look_at_way(look, planned, address, net, trace)),
+            Look::Path => Box::pin(async {
+                if let Some(view) = view() {
+                    view.follow().await;
+                }
+            }),
+            Look::Answerer => Box::pin(async {
+                if let Some(view) = view() {
+                    view.measure().await;
+                }
+            }),
+            Look::Beside => Box::pin(async {
+                if let Some(view) = view() {
+                    view.look_beside().await;
+                }
+            }),
             Look::SmallPackets => Box::pin(segments::measure(&planned.ask, address, seen, net, trace)),
         }
     });
     join_all(all).await;
-}
-
-async fn look_at_way(look: Look, planned: &PlannedProbe, address: SocketAddr, net: &Net, trace: &Trace) {
-    let Some(view) = path::View::new(&planned.ask, address, &net.paths, trace) else { return };
-    match look {
-        Look::Path => view.follow().await,
-        Look::Answerer => view.measure().await,
-        Look::Beside => view.look_beside().await,
-        Look::SmallPackets => {}
-    }
 }

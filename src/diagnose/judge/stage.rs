@@ -11,12 +11,7 @@ use crate::model::probe::Protocol;
 /// Judges one conversation.
 #[must_use]
 pub fn judge(case: &Case) -> Judgement {
-    packets::judge(case, || alone(case)).unwrap_or_else(|| alone(case))
-}
-
-/// What the conversation itself says, and who it was held with.
-fn alone(case: &Case) -> Judgement {
-    reach::unmask(case, by_stage(case))
+    packets::judge(case, || by_stage(case)).unwrap_or_else(|| reach::unmask(case, by_stage(case)))
 }
 
 fn by_stage(case: &Case) -> Judgement {
