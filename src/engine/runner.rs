@@ -8,11 +8,14 @@ use tokio::task::JoinSet;
 
 use super::attempt::{self, Attempt, Cut};
 use super::observer::Observer;
+use super::opened::Opened;
 use super::retry;
+use crate::diagnose::flaky;
 use crate::model::code::Code;
 use crate::model::evidence::Evidence;
 use crate::model::fact::Fact;
 use crate::model::finding::Judgement;
+use crate::model::flow::Transport;
 use crate::model::run::{CutShort, Hop, Outcome, PathEvidence};
 use crate::net::Net;
 use crate::plan::{Plan, PlannedProbe, Untested};
@@ -42,6 +45,7 @@ pub async fn run(
 ) -> Results {
     let (cut, cut_seen) = watch::channel(None);
     let channels: Vec<_> = plan.probes.iter().map(|_| watch::channel(None)).collect();
+    let opened = Arc::new(Opened::default());
     let mut tasks = JoinSet::new();
     for (index, planned) in plan.probes.iter().enumerate() {
         let waits_for = planned.port_found_by.and_then(|finder| channels.get(finder)).map(|(_, seen)| seen.clone());
@@ -53,6 +57,7 @@ pub async fn run(
             started,
             cut: cut_seen.clone(),
             observer: Arc::clone(&observer),
+            opened: Arc::clone(&opened),
         };
         tasks.spawn(async move { (index, job.run().await) });
     }
@@ -72,7 +77,9 @@ pub async fn run(
     let cut_short = *cut.borrow();
     let tested = plan.probes.iter().zip(outcomes);
     let tested = tested.map(|(planned, outcome)| outcome.unwrap_or_else(|| crashed(planned)));
-    Results { outcomes: tested.chain(plan.untested.iter().map(untested)).collect(), cut_short }
+    let mut outcomes: Vec<Outcome> = tested.chain(plan.untested.iter().map(untested)).collect();
+    flaky::contradicted(&mut outcomes);
+    Results { outcomes, cut_short }
 }
 
 /// The outcomes by their place in the plan; a task that crashed leaves its place empty.
@@ -95,6 +102,7 @@ struct Job {
     started: Instant,
     cut: Cut,
     observer: Arc<dyn Observer>,
+    opened: Arc<Opened>,
 }
 
 impl Job {
@@ -140,13 +148,20 @@ impl Job {
                 None => attempt,
             };
             // With less time than this one took, the next attempt could only run out of it.
-            let too_late = tokio::time::Instant::now() + retry::PAUSE + begun.elapsed() >= limit;
-            let last = made >= self.planned.attempts || self.cut.borrow().is_some() || too_late;
+            let pause = retry::pause(made);
+            let too_late = tokio::time::Instant::now() + pause + begun.elapsed() >= limit;
+            if self.planned.flow.transport == Transport::Tcp {
+                self.opened.note(&attempt.evidence);
+            }
+            // What works for another check at this very place may do so here a moment later, as behind a limit on new
+            // connections.
+            let enough = made >= self.planned.attempts && !self.opened.contradicts(&attempt.evidence);
+            let last = enough || self.cut.borrow().is_some() || too_late;
             if last || !retry::worthwhile(&attempt.judgement) {
                 return outcome(&self.planned, attempt.judgement.clone(), attempt, made);
             }
             earlier = Some(attempt);
-            tokio::time::sleep(retry::PAUSE).await;
+            tokio::time::sleep(pause).await;
         }
     }
 }

@@ -4,6 +4,7 @@
 
 mod counters;
 mod packets;
+mod repeats;
 mod table;
 
 use std::io::IoSliceMut;
@@ -15,6 +16,7 @@ use nix::sys::socket::{ControlMessageOwned, MsgFlags, SockaddrStorage, recvmsg, 
 
 pub use counters::Counters;
 pub use packets::Packets;
+pub use repeats::repeated_requests;
 pub use table::ConnectionTable;
 
 use crate::model::evidence::{Failure, Icmp};

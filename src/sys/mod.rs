@@ -7,13 +7,13 @@ mod windows;
 
 #[cfg(not(windows))]
 pub use linux::{
-    ConnectionTable, Counters, Packets, allow_many_sockets, failure_of_os_code, host_name, own_addresses, take_icmp,
-    watch_icmp,
+    ConnectionTable, Counters, Packets, allow_many_sockets, failure_of_os_code, host_name, own_addresses,
+    repeated_requests, take_icmp, watch_icmp,
 };
 #[cfg(windows)]
 pub use windows::{
-    ConnectionTable, Counters, Packets, allow_many_sockets, failure_of_os_code, host_name, own_addresses, take_icmp,
-    watch_icmp,
+    ConnectionTable, Counters, Packets, allow_many_sockets, failure_of_os_code, host_name, own_addresses,
+    repeated_requests, take_icmp, watch_icmp,
 };
 
 /// What the system has counted since it started, of connection requests that never became connections.

@@ -9,7 +9,7 @@ mod table;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::os::windows::io::{AsRawSocket, AsSocket};
 
-pub use absent::{Counters, Packets};
+pub use absent::{Counters, Packets, repeated_requests};
 pub use table::ConnectionTable;
 use windows_sys::Win32::Foundation::{ERROR_INSUFFICIENT_BUFFER, FALSE, NO_ERROR};
 use windows_sys::Win32::NetworkManagement::IpHelper::{GetExtendedTcpTable, TCP_TABLE_OWNER_PID_ALL};

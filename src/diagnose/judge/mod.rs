@@ -4,6 +4,7 @@
 //! every protocol; the rest is the protocol's own.
 
 mod http;
+mod loss;
 mod name;
 mod proxy;
 mod reach;
@@ -23,6 +24,7 @@ use crate::model::evidence::Evidence;
 use crate::model::finding::Judgement;
 use crate::model::flow::Flow;
 
+pub use name::beside as with_names;
 pub use stage::judge;
 
 /// One conversation with one address, ready to be judged.

@@ -1,4 +1,5 @@
-//! What Windows does not show without a driver: counters of half-open connections, and packets. Neither can be opened.
+//! What Windows does not show without a driver: counters of half-open connections, and packets, neither of which can be
+//! opened; and how often a connection request was repeated.
 
 use std::convert::Infallible;
 use std::net::IpAddr;
@@ -48,4 +49,10 @@ impl Packets {
     pub fn is_own(&self, _ip: IpAddr) -> bool {
         match self.0 {}
     }
+}
+
+/// Connection requests that were sent again: not read on this system.
+#[must_use]
+pub fn repeated_requests<S>(_socket: &S) -> Option<u32> {
+    None
 }
