@@ -44,10 +44,7 @@ pub(super) async fn make(
     cut: &Cut,
 ) -> Attempt {
     let naming = Trace::new(started);
-    if let Some(proxy) = planned.ask.proxy() {
-        // Whatever becomes of the proxy, its name included: everything behind it has one cause.
-        naming.fact(Fact::Proxy, host_port(&proxy.host, proxy.port));
-    }
+    note_choice(planned, &naming);
     let (host, port) = planned.ask.first_hop();
     let resolved = within(limit, cut, net.resolver.resolve(host, &naming)).await;
     let addresses = match resolved {
@@ -69,6 +66,7 @@ pub(super) async fn make(
     combine::combine(planned, names, heard)
 }
 
+<<<<<<< HEAD
 /// The addresses that the other way of resolving gives, where it shares none with the one that decides.
 fn other_addresses(planned: &PlannedProbe, names: &Evidence, used: &[IpAddr]) -> Vec<SocketAddr> {
     let (_, port) = planned.ask.first_hop();
@@ -87,6 +85,23 @@ async fn opening(addresses: Vec<SocketAddr>, planned: &PlannedProbe, limit: Inst
         matches!(opened, Ok(Ok(_))).then(|| address.ip().to_string())
     });
     join_all(connects).await.into_iter().flatten().collect()
+=======
+/// Which proxy settings there are, and which decided: known whatever becomes of the proxy, its name included.
+fn note_choice(planned: &PlannedProbe, trace: &Trace) {
+    if let Some(proxy) = planned.ask.proxy() {
+        trace.fact(Fact::Proxy, host_port(&proxy.host, proxy.port));
+    }
+    let choice = &planned.choice;
+    if !choice.sources.is_empty() {
+        trace.fact(Fact::ProxySources, choice.sources.clone());
+    }
+    if let Some(decided) = choice.decided {
+        trace.fact(Fact::ProxySource, decided.word());
+    }
+    if let Some(exception) = &choice.exception {
+        trace.fact(Fact::NoProxy, exception.as_str());
+    }
+>>>>>>> main
 }
 
 /// The name gave no address: that is the whole conversation.
