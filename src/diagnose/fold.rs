@@ -10,14 +10,13 @@ use std::cmp::Reverse;
 use crate::model::code::Code;
 use crate::model::fact::Fact;
 use crate::model::finding::Status;
-use crate::model::flow::Role;
-use crate::model::run::{Finding, Outcome};
+use crate::model::run::{Finding, Outcome, RunInfo};
 use cause::{Cause, Surroundings};
 
-/// The findings of a run of these sides, the heaviest first, and among equals the one that explains most flows.
+/// The findings of a run, the heaviest first, and among equals the one that explains most flows.
 #[must_use]
-pub fn findings(outcomes: &[Outcome], sides: &[Role]) -> Vec<Finding> {
-    let around = Surroundings::of(outcomes, sides);
+pub fn findings(outcomes: &[Outcome], run: &RunInfo) -> Vec<Finding> {
+    let around = Surroundings::of(outcomes, run);
     let mut groups: Vec<Group> = Vec::new();
     for outcome in outcomes.iter().filter(|outcome| tells(outcome)) {
         let cause = Cause::of(outcome, &around);
@@ -59,3 +58,6 @@ impl Group<'_> {
         self.explained.iter().any(|one| waited == Some(one.check.as_str()) && one.endpoint == skipped.endpoint)
     }
 }
+
+#[cfg(test)]
+pub(super) mod tests;

@@ -66,7 +66,6 @@ pub(super) async fn make(
     combine::combine(planned, names, heard)
 }
 
-<<<<<<< HEAD
 /// The addresses that the other way of resolving gives, where it shares none with the one that decides.
 fn other_addresses(planned: &PlannedProbe, names: &Evidence, used: &[IpAddr]) -> Vec<SocketAddr> {
     let (_, port) = planned.ask.first_hop();
@@ -85,7 +84,8 @@ async fn opening(addresses: Vec<SocketAddr>, planned: &PlannedProbe, limit: Inst
         matches!(opened, Ok(Ok(_))).then(|| address.ip().to_string())
     });
     join_all(connects).await.into_iter().flatten().collect()
-=======
+}
+
 /// Which proxy settings there are, and which decided: known whatever becomes of the proxy, its name included.
 fn note_choice(planned: &PlannedProbe, trace: &Trace) {
     if let Some(proxy) = planned.ask.proxy() {
@@ -101,7 +101,6 @@ fn note_choice(planned: &PlannedProbe, trace: &Trace) {
     if let Some(exception) = &choice.exception {
         trace.fact(Fact::NoProxy, exception.as_str());
     }
->>>>>>> main
 }
 
 /// The name gave no address: that is the whole conversation.

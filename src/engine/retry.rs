@@ -49,9 +49,9 @@ pub fn worthwhile(judgement: &Judgement) -> bool {
 /// Two attempts to one. Silence after an answer takes nothing back: the later attempt has less time, and routers send
 /// only so many ICMP messages a second.
 #[must_use]
-pub(super) fn settle(earlier: Attempt, later: Attempt, attempts: u32) -> Attempt {
+pub(super) fn settle(earlier: Attempt, later: Attempt, attempts: u32, target: &str) -> Attempt {
     match later.judgement.status {
-        Status::Pass => Attempt { judgement: flaky(&earlier.judgement, later.judgement, attempts), ..later },
+        Status::Pass => Attempt { judgement: flaky(&earlier.judgement, attempts, target), ..later },
         Status::Warn => Attempt { judgement: told(&earlier.judgement, later.judgement, attempts), ..later },
         _ if telling(&later.judgement) < telling(&earlier.judgement) => earlier,
         _ => later,
@@ -68,9 +68,9 @@ fn telling(judgement: &Judgement) -> u8 {
 }
 
 /// The judgement of a check that passed only after it had failed.
-fn flaky(first: &Judgement, passed: Judgement, attempts: u32) -> Judgement {
+fn flaky(first: &Judgement, attempts: u32, target: &str) -> Judgement {
     let sentence = format!("Worked in 1 of {attempts} attempts, the last one. Before: {}", first.sentence);
-    let remedy = first.remedy.clone().or(passed.remedy);
+    let remedy = Some(crate::diagnose::flaky::remedy(target));
     Judgement { remedy, ..Judgement::warn(Code::Flaky, Confidence::Proven, sentence) }
 }
 
@@ -97,17 +97,23 @@ mod tests {
     #[test]
     fn silence_after_an_answer_takes_nothing_back() {
         let unfinished = || attempt(Judgement::unknown(Code::TimedOut, "The run ended."));
-        assert_eq!(settle(failed(Code::Unreachable), failed(Code::Dropped), 2).judgement.code, Code::Unreachable);
-        assert_eq!(settle(failed(Code::Dropped), unfinished(), 2).judgement.code, Code::Dropped);
-        assert_eq!(settle(failed(Code::Dropped), attempt(Judgement::error("?")), 2).judgement.code, Code::Dropped);
-        assert_eq!(settle(failed(Code::Dropped), failed(Code::Refused), 2).judgement.code, Code::Refused);
-        assert_eq!(settle(failed(Code::Refused), failed(Code::Rejected), 2).judgement.code, Code::Rejected);
+        assert_eq!(
+            settle(failed(Code::Unreachable), failed(Code::Dropped), 2, "srv:80").judgement.code,
+            Code::Unreachable
+        );
+        assert_eq!(settle(failed(Code::Dropped), unfinished(), 2, "srv:80").judgement.code, Code::Dropped);
+        assert_eq!(
+            settle(failed(Code::Dropped), attempt(Judgement::error("?")), 2, "srv:80").judgement.code,
+            Code::Dropped
+        );
+        assert_eq!(settle(failed(Code::Dropped), failed(Code::Refused), 2, "srv:80").judgement.code, Code::Refused);
+        assert_eq!(settle(failed(Code::Refused), failed(Code::Rejected), 2, "srv:80").judgement.code, Code::Rejected);
     }
 
     #[test]
     fn a_warning_after_a_failure_keeps_its_code_and_tells_the_failure() {
         let warned = attempt(Judgement::warn(Code::NeedsCredentials, Confidence::Proven, "Answers."));
-        let settled = settle(failed(Code::Refused), warned, 2).judgement;
+        let settled = settle(failed(Code::Refused), warned, 2, "srv:80").judgement;
         assert_eq!((settled.status, settled.code), (Status::Warn, Code::NeedsCredentials));
         assert!(settled.sentence.contains("1 of 2 attempts") && settled.sentence.contains("refused"), "{settled:?}");
     }
@@ -120,8 +126,12 @@ mod tests {
 
     #[test]
     fn a_pass_after_a_failure_is_flaky_and_tells_the_failure() {
-        let settled = settle(failed(Code::Refused), attempt(Judgement::pass("Works.")), 3).judgement;
+        let settled = settle(failed(Code::Refused), attempt(Judgement::pass("Works.")), 3, "srv:80").judgement;
         assert_eq!((settled.status, settled.code), (Status::Warn, Code::Flaky));
-        assert!(settled.sentence.contains("1 of 3 attempts") && settled.sentence.contains("refused"), "{}", settled.sentence);
+        assert!(
+            settled.sentence.contains("1 of 3 attempts") && settled.sentence.contains("refused"),
+            "{}",
+            settled.sentence
+        );
     }
 }

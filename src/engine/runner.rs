@@ -52,6 +52,7 @@ pub async fn run(
         let job = Job {
             planned: planned.clone(),
             waits_for,
+            finder: planned.port_found_by.and_then(|finder| plan.probes.get(finder)).map(|p| p.flow.check.clone()),
             tells: channels[index].0.clone(),
             net: Arc::clone(&net),
             started,
@@ -97,6 +98,8 @@ async fn collect(mut tasks: JoinSet<(usize, Outcome)>, places: usize) -> Vec<Opt
 struct Job {
     planned: PlannedProbe,
     waits_for: Option<Finding>,
+    /// The check that is waited for.
+    finder: Option<String>,
     tells: watch::Sender<Option<Found>>,
     net: Arc<Net>,
     started: Instant,
@@ -111,7 +114,13 @@ impl Job {
         self.observer.begun(&self.planned.flow.check, &target);
         let outcome = match self.port().await {
             Ok(()) => self.attempts().await,
-            Err(judgement) => outcome(&self.planned, judgement, Attempt::nothing(), 0),
+            Err(judgement) => {
+                let mut skipped = outcome(&self.planned, judgement, Attempt::nothing(), 0);
+                if let Some(finder) = self.finder.take() {
+                    skipped.facts.insert(Fact::Prerequisite.word().to_owned(), finder.into());
+                }
+                skipped
+            }
         };
         let _ = self.tells.send(Some(found(&outcome)));
         self.observer.ended(&self.planned.flow.check, &target, outcome.status);
@@ -144,7 +153,7 @@ impl Job {
             let begun = tokio::time::Instant::now();
             let attempt = attempt::make(&self.planned, &self.net, self.started, limit, &self.cut).await;
             let attempt = match earlier.take() {
-                Some(earlier) => retry::settle(earlier, attempt, made),
+                Some(earlier) => retry::settle(earlier, attempt, made, &self.planned.ask.target()),
                 None => attempt,
             };
             // With less time than this one took, the next attempt could only run out of it.

@@ -25,6 +25,7 @@ macro_rules! facts {
 }
 
 facts! {
+    Prerequisite = "prerequisite": "the check whose answer this one waited for",
     Address = "address": "the address that answered (ip:port)",
     LocalAddress = "local-address": "the address on this machine that was used (ip:port)",
     ConnectRepeats = "connect-repeats": "how often a connection request was sent again before it was answered",

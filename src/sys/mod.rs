@@ -8,20 +8,12 @@ mod windows;
 #[cfg(not(windows))]
 pub use linux::{
     ConnectionTable, Counters, Packets, allow_many_sockets, failure_of_os_code, host_name, own_addresses,
-<<<<<<< HEAD
-    repeated_requests, take_icmp, watch_icmp,
-=======
-    system_proxies, take_icmp, watch_icmp,
->>>>>>> main
+    repeated_requests, system_proxies, take_icmp, watch_icmp,
 };
 #[cfg(windows)]
 pub use windows::{
     ConnectionTable, Counters, Packets, allow_many_sockets, failure_of_os_code, host_name, own_addresses,
-<<<<<<< HEAD
-    repeated_requests, take_icmp, watch_icmp,
-=======
-    system_proxies, take_icmp, watch_icmp,
->>>>>>> main
+    repeated_requests, system_proxies, take_icmp, watch_icmp,
 };
 
 /// A proxy setting of the operating system, in its own notation.

@@ -3,16 +3,15 @@
 //! The broadest explanation goes first: this machine itself, its name servers, its proxy, one device on the way, a host that is
 //! silent on everything; only then the single port, and last the single conversation.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 
-use crate::model::ask::host_port;
 use crate::model::certificate::Presented;
 use crate::model::code::{Code, Group};
 use crate::model::evidence::{Failure, Icmp, Step, StepKind};
 use crate::model::fact::Fact;
 use crate::model::finding::Status;
-use crate::model::flow::{Role, Transport};
-use crate::model::run::Outcome;
+use crate::model::flow::Transport;
+use crate::model::run::{Outcome, RunInfo};
 
 /// What explains an outcome.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -50,48 +49,66 @@ pub(super) enum Tester {
 
 /// What is known of all outcomes together.
 pub(super) struct Surroundings<'a> {
-    sides: &'a [Role],
+    run: &'a RunInfo,
     silent: Vec<(Tester, String)>,
     /// The testers for whom everything is silent, beyond one host.
     cut_off: Vec<Tester>,
 }
 
 impl<'a> Surroundings<'a> {
-    pub fn of(outcomes: &[Outcome], sides: &'a [Role]) -> Self {
-        let mut around = Self { sides, silent: Vec::new(), cut_off: Vec::new() };
+    pub fn of(outcomes: &[Outcome], run: &'a RunInfo) -> Self {
+        let mut around = Self { run, silent: Vec::new(), cut_off: Vec::new() };
+        // Machines that talk to each other over a control channel are neither off nor cut off.
+        if run.peer.is_none() {
+            around.look_for_silence(outcomes);
+        }
+        around
+    }
+
+    fn look_for_silence(&mut self, outcomes: &[Outcome]) {
         for tester in [Tester::This, Tester::Other] {
-            let direct: Vec<&Outcome> = outcomes
-                .iter()
-                .filter(|outcome| went_out(outcome) && around.tester(outcome) == tester)
-                .collect();
+            let beyond = |outcome: &&Outcome| went_out(outcome) && self.tester(outcome) == tester;
+            let direct: Vec<&Outcome> = outcomes.iter().filter(beyond).collect();
             let mut hosts: Vec<&str> = direct.iter().filter_map(|outcome| host(outcome)).collect();
             hosts.sort_unstable();
             hosts.dedup();
             let of = |name: &str| -> Vec<&Outcome> {
                 direct.iter().copied().filter(|outcome| host(outcome) == Some(name)).collect()
             };
-            let silent = hosts.iter().filter(|host| is_silent_host(&of(host)));
-            around.silent.extend(silent.map(|host| (tester, (*host).to_owned())));
-            if hosts.len() > 1 && all_silent(&direct) && one_last_hop(&direct) {
-                around.cut_off.push(tester);
-            }
+            let silent: Vec<&str> = hosts.iter().copied().filter(|host| is_silent_host(&of(host))).collect();
+            let cut_off = hosts.len() > 1 && all_silent(&direct) && one_last_hop(&direct);
+            self.silent.extend(silent.into_iter().map(|host| (tester, host.to_owned())));
+            self.cut_off.extend(cut_off.then_some(tester));
         }
-        around
     }
 
     fn tester(&self, outcome: &Outcome) -> Tester {
-        let own = outcome.tested_from.as_ref().is_none_or(|from| self.sides.is_empty() || self.sides.contains(from));
+        let sides = &self.run.side;
+        let own = outcome.tested_from.as_ref().is_none_or(|from| sides.is_empty() || sides.contains(from));
         if own { Tester::This } else { Tester::Other }
     }
 }
 
-/// Whether packets of this outcome left for the target itself.
+/// Whether packets of this outcome left this machine for the target itself.
 fn went_out(outcome: &Outcome) -> bool {
-    !matches!(outcome.status, Status::Skip | Status::Error) && proxy(outcome).is_none() && outcome.code.group() != Group::Name
+    let host = host(outcome).and_then(|host| host.trim_matches(['[', ']']).parse::<IpAddr>().ok());
+    let to_itself = host.is_some() && host == local(outcome);
+    !matches!(outcome.status, Status::Skip | Status::Error)
+        && proxy(outcome).is_none()
+        && outcome.code.group() != Group::Name
+        && !to_itself
+}
+
+/// The address from which an outcome was tested.
+fn local(outcome: &Outcome) -> Option<IpAddr> {
+    let local = text(outcome, Fact::LocalAddress)?.parse::<SocketAddr>().ok()?;
+    Some(local.ip().to_canonical())
 }
 
 fn is_silent(outcome: &Outcome) -> bool {
+    // Where it is known which half was lost, the way is open as far as that.
     matches!(outcome.code, Code::Dropped | Code::NoAnswer | Code::SqlBrowserSilent)
+        && outcome.lost.is_none()
         && matches!(outcome.status, Status::Fail | Status::Unknown)
 }
 
@@ -145,10 +162,9 @@ fn of_machine(outcome: &Outcome, tester: Tester) -> Option<Cause> {
             let foreign = outcome.path.rejected_by.is_some_and(|icmp| !is_own(outcome, icmp));
             !foreign && matches!(failure, Some(Failure::NetworkUnreachable | Failure::HostUnreachable))
         }
-        Code::ToolError => matches!(
-            failure,
-            Some(Failure::NoMoreSockets | Failure::AddressInUse | Failure::AddressUnavailable)
-        ),
+        Code::ToolError => {
+            matches!(failure, Some(Failure::NoMoreSockets | Failure::AddressInUse | Failure::AddressUnavailable))
+        }
         Code::TimedOut => matches!(failure, Some(Failure::Interrupted)),
         _ => false,
     };
@@ -158,8 +174,7 @@ fn of_machine(outcome: &Outcome, tester: Tester) -> Option<Cause> {
 
 /// Whether an ICMP message is of this machine's own kernel.
 fn is_own(outcome: &Outcome, icmp: Icmp) -> bool {
-    let local = text(outcome, Fact::LocalAddress).and_then(|local| local.parse::<std::net::SocketAddr>().ok());
-    local.is_some_and(|local| icmp.from.map(|from| from.to_canonical()) == Some(local.ip().to_canonical()))
+    icmp.from.is_some() && icmp.from.map(|from| from.to_canonical()) == local(outcome)
 }
 
 fn of_device(outcome: &Outcome) -> Option<Cause> {

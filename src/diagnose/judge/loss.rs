@@ -27,9 +27,8 @@ pub(super) fn told(case: &Case, judgement: Judgement) -> Judgement {
 /// The system counts the connection requests that it repeats.
 fn connecting(case: &Case) -> Option<Judgement> {
     let repeats = case.evidence.number(Fact::ConnectRepeats)?;
-    let opened = |kind: StepKind| {
-        case.evidence.steps.iter().filter(move |step| step.kind == kind && step.error.is_none())
-    };
+    let opened =
+        |kind: StepKind| case.evidence.steps.iter().filter(move |step| step.kind == kind && step.error.is_none());
     let took = opened(StepKind::Connect).map(|step| step.took_ms).max().unwrap_or_default();
     let (host, port) = case.ask.first_hop();
     let sentence = format!(

@@ -123,7 +123,8 @@ fn list(servers: &[Asked], trace: &Trace) {
     if !lines.is_empty() {
         trace.fact(Fact::NameServers, lines);
     }
-    let found: Vec<IpAddr> = said.iter().flatten().filter_map(|answer| answer.addresses.clone().ok()).flatten().collect();
+    let found: Vec<IpAddr> =
+        said.iter().flatten().filter_map(|answer| answer.addresses.clone().ok()).flatten().collect();
     if !found.is_empty() {
         trace.fact(Fact::DnsAddresses, shown(&found));
     }
@@ -190,7 +191,9 @@ fn compare(way: Way, addresses: &[IpAddr], second: Option<&Answer>, trace: &Trac
 
 /// Publishes that the name is one that a search suffix made, where that is what gave the addresses.
 fn completed(by_servers: Option<&Answer>, addresses: &[IpAddr], trace: &Trace) {
-    let Some((Ok(theirs), Some(name))) = by_servers.map(|answer| (&answer.addresses, &answer.completed)) else { return };
+    let Some((Ok(theirs), Some(name))) = by_servers.map(|answer| (&answer.addresses, &answer.completed)) else {
+        return;
+    };
     if theirs.iter().any(|address| addresses.contains(address)) {
         trace.fact(Fact::CompletedName, name.as_str());
     }
