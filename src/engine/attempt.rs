@@ -13,7 +13,7 @@ use super::look;
 use crate::diagnose::judge::{self, Case};
 use crate::diagnose::looks;
 use crate::model::ask::host_port;
-use crate::model::evidence::{Evidence, Failure};
+use crate::model::evidence::{Evidence, Failure, StepKind};
 use crate::model::fact::Fact;
 use crate::model::finding::Judgement;
 use crate::model::flow::Transport;
@@ -134,6 +134,9 @@ async fn converse(
         }
     };
     let mut evidence = trace.finish(asked.err().unwrap_or(Failure::Internal));
+    if planned.flow.transport == Transport::Tcp && evidence.passed(StepKind::Connect) {
+        net.paths.opened(address);
+    }
     let mut looks = wanted(planned, address, &evidence);
     let still_wanted = !looks.is_empty();
     looks.retain(|look| !begun.contains(look));

@@ -10,13 +10,20 @@ use crate::net::{Net, path};
 use crate::plan::PlannedProbe;
 
 /// Takes all of these looks at once; what they find is in the trace as soon as it is known.
-pub(super) async fn take(looks: Vec<Look>, planned: &PlannedProbe, address: SocketAddr, _net: &Net, trace: &Trace) {
+pub(super) async fn take(looks: Vec<Look>, planned: &PlannedProbe, address: SocketAddr, net: &Net, trace: &Trace) {
     let all = looks.into_iter().map(|look| -> BoxFuture<'_, ()> {
         match look {
-            Look::Path => {
-                Box::pin(path::sweep(planned.ask.probe.protocol().transport(), address, planned.ask.source, trace))
-            }
+            Look::Path | Look::Answerer | Look::Beside => Box::pin(look_at_way(look, planned, address, net, trace)),
         }
     });
     join_all(all).await;
+}
+
+async fn look_at_way(look: Look, planned: &PlannedProbe, address: SocketAddr, net: &Net, trace: &Trace) {
+    let Some(view) = path::View::new(&planned.ask, address, &net.paths, trace) else { return };
+    match look {
+        Look::Path => view.follow().await,
+        Look::Answerer => view.measure().await,
+        Look::Beside => view.look_beside().await,
+    }
 }

@@ -30,6 +30,8 @@ pub(super) enum Cause {
     Interceptor { issuer: String },
     /// One place to which everything is redirected.
     Redirect { location: String },
+    /// One host that is not there, on a network that this machine is itself part of.
+    Neighbour { tester: Tester, host: String },
     /// Nothing comes back from a host, whatever it is asked.
     SilentHost { tester: Tester, host: String },
     /// Nothing comes back from any host.
@@ -168,6 +170,10 @@ fn of_machine(outcome: &Outcome, tester: Tester) -> Option<Cause> {
         Code::TimedOut => matches!(failure, Some(Failure::Interrupted)),
         _ => false,
     };
+    let on_link = outcome.facts.get(Fact::OnLink.word()).and_then(serde_json::Value::as_bool) == Some(true);
+    if of_its_own && on_link && failure == Some(Failure::HostUnreachable) {
+        return Some(Cause::Neighbour { tester, host: host(outcome)?.to_owned() });
+    }
     let failure = failure.filter(|_| outcome.code != Code::TimedOut);
     of_its_own.then_some(Cause::Machine { tester, code: outcome.code, failure })
 }

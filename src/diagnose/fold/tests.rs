@@ -218,6 +218,9 @@ fn a_silent_gateway_is_one_finding_that_speaks_of_the_gateway() {
     assert_eq!(told(&found), [(Code::Unreachable, vec!["a", "b"])]);
     assert!(found[0].sentence.contains("gateway"), "{}", found[0].sentence);
     assert_eq!(findings(&[off("a", "one:80")], &run())[0].sentence, "one:80 fails.", "a host by itself may be off");
+    let near = |check, target| with(off(check, target), Fact::OnLink, json!(true));
+    let found = findings(&[near("a", "one:80"), near("b", "one:445"), near("c", "two:80")], &run());
+    assert_eq!(told(&found), [(Code::Unreachable, vec!["a", "b"]), (Code::Unreachable, vec!["c"])]);
 }
 
 #[test]

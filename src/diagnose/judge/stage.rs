@@ -11,6 +11,10 @@ use crate::model::probe::Protocol;
 /// Judges one conversation.
 #[must_use]
 pub fn judge(case: &Case) -> Judgement {
+    reach::unmask(case, by_stage(case))
+}
+
+fn by_stage(case: &Case) -> Judgement {
     let Some((kind, failure)) = case.evidence.stopped_at().and_then(|step| Some((step.kind, step.error?))) else {
         return loss::told(case, by_protocol(case));
     };
@@ -29,6 +33,9 @@ pub fn judge(case: &Case) -> Judgement {
         (StepKind::Proxy, _) => proxy::judge(case, failure),
         (StepKind::Tls, _) if sql::judges_tls(case) => sql::judge(case),
         (StepKind::Tls, _) | (_, Failure::TlsClientCertificate | Failure::TlsAlert) => tls::judge(case, failure),
+        (StepKind::Reply, Failure::TimedOut) if is_udp(case) => {
+            reach::vanished(case).unwrap_or_else(|| by_protocol(case))
+        }
         (StepKind::Request | StepKind::Reply | StepKind::Hold, _) => by_protocol(case),
     }
 }
