@@ -19,8 +19,8 @@ use crate::model::token::Token;
 use crate::net::Net;
 use crate::net::trace::Trace;
 
-/// The segment that every way carries (RFC 9293 3.7.1), in bytes.
-const SMALLEST: u16 = 536;
+/// What is tried first.
+const SMALLEST: u16 = Ask::SMALLEST_SEGMENT;
 /// What Ethernet carries, in bytes: assumed where the system does not tell.
 const ETHERNET: u64 = 1460;
 /// Sizes that are tried at the same time.

@@ -27,6 +27,9 @@ pub struct Ask {
 }
 
 impl Ask {
+    /// The TCP segment that every way carries (RFC 9293 3.7.1), in bytes.
+    pub const SMALLEST_SEGMENT: u16 = 536;
+
     /// `host:port`, with brackets around an IPv6 address.
     #[must_use]
     pub fn target(&self) -> String {

@@ -50,7 +50,8 @@ fn prepare(address: SocketAddr, ask: &Ask) -> io::Result<(TcpSocket, Socket)> {
         socket.bind(&SocketAddr::new(source, 0).into())?;
     }
     if let Some(bytes) = ask.largest_segment {
-        sys::limit_segments(&socket, bytes)?;
+        // A system that can't leaves them at their full size.
+        let _ = sys::limit_segments(&socket, bytes);
     }
     sys::watch_icmp(&socket);
     let watch = socket.try_clone()?;
@@ -60,6 +61,9 @@ fn prepare(address: SocketAddr, ask: &Ask) -> io::Result<(TcpSocket, Socket)> {
 fn opened(stream: TcpStream, watch: Socket, trace: &Trace) -> Connection {
     // Without it small questions wait for acknowledgements and the timings lie; a socket that can't is still usable.
     let _ = stream.set_nodelay(true);
+    if let Some(repeats) = sys::repeated_requests(&stream).filter(|repeats| *repeats > 0) {
+        trace.fact(Fact::ConnectRepeats, repeats);
+    }
     if let Ok(local) = stream.local_addr() {
         trace.fact(Fact::LocalAddress, local.to_string());
     }

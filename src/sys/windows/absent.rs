@@ -1,5 +1,5 @@
-//! What Windows does not show or do without a driver: counters of half-open connections, packets, how far answers have come,
-//! and connections with a smaller segment size than the interface's.
+//! What Windows does not show or do without a driver: counters of half-open connections, packets, how far answers and bytes
+//! have come, and connections with a smaller segment size than the interface's.
 
 use std::convert::Infallible;
 use std::io;
@@ -102,4 +102,10 @@ impl Packets {
     pub fn is_own(&self, _ip: IpAddr) -> bool {
         match self.0 {}
     }
+}
+
+/// Connection requests that were sent again: not read on this system.
+#[must_use]
+pub fn repeated_requests<S>(_socket: &S) -> Option<u32> {
+    None
 }
