@@ -4,6 +4,7 @@ use crate::diagnose::judge::Case;
 use crate::model::code::Code;
 use crate::model::finding::{Judgement, Status};
 use crate::model::look::Look;
+use crate::model::probe::Protocol;
 
 /// The looks that can tell more about a conversation that was judged so.
 #[must_use]
@@ -13,6 +14,13 @@ pub fn wanted(case: &Case, judgement: &Judgement) -> Vec<Look> {
     }
     match judgement.code {
         Code::Dropped | Code::Refused | Code::Rejected | Code::Unreachable | Code::RefusedInPath => vec![Look::Path],
+        Code::TlsDropped | Code::TlsReset if over_http(case) => vec![Look::Hello],
+        Code::TlsExpired | Code::TlsNotYetValid if over_http(case) => vec![Look::Clock],
         _ => Vec::new(),
     }
+}
+
+/// Whether TLS carries HTTP there: what is asked again is asked in HTTP.
+fn over_http(case: &Case) -> bool {
+    matches!(case.ask.probe.protocol(), Protocol::Http | Protocol::Websocket)
 }

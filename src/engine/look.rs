@@ -6,16 +6,18 @@ use futures_util::future::{BoxFuture, join_all};
 
 use crate::model::look::Look;
 use crate::net::trace::Trace;
-use crate::net::{Net, path};
+use crate::net::{Net, channel, path};
 use crate::plan::PlannedProbe;
 
 /// Takes all of these looks at once; what they find is in the trace as soon as it is known.
-pub(super) async fn take(looks: Vec<Look>, planned: &PlannedProbe, address: SocketAddr, _net: &Net, trace: &Trace) {
+pub(super) async fn take(looks: Vec<Look>, planned: &PlannedProbe, address: SocketAddr, net: &Net, trace: &Trace) {
     let all = looks.into_iter().map(|look| -> BoxFuture<'_, ()> {
         match look {
             Look::Path => {
                 Box::pin(path::sweep(planned.ask.probe.protocol().transport(), address, planned.ask.source, trace))
             }
+            Look::Hello => Box::pin(channel::hello::again(&planned.ask, address, net, trace)),
+            Look::Clock => Box::pin(channel::clock::compare(&planned.ask, address, net, trace)),
         }
     });
     join_all(all).await;

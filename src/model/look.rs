@@ -5,4 +5,8 @@
 pub enum Look {
     /// Which devices on the way answer, on the very port, and from how far the target's answer comes.
     Path,
+    /// What comes back to TLS hellos with other server names, and to plain HTTP on the same port.
+    Hello,
+    /// What time it is for the target.
+    Clock,
 }
