@@ -79,11 +79,17 @@ pub enum HelloAnswer {
     Closed,
     /// Nothing, in the time that there was.
     Silence,
-    /// No connection could be opened for it.
-    NotAsked,
+    /// It could not be said, or the time was over before an answer could be missed.
+    Unheard,
 }
 
 impl HelloAnswer {
+    /// Whether it was said and led to nothing.
+    #[must_use]
+    pub fn is_failure(&self) -> bool {
+        !self.is_tls() && *self != Self::Unheard
+    }
+
     /// Whether a TLS server has read the hello.
     #[must_use]
     pub fn is_tls(&self) -> bool {

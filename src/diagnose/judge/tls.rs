@@ -63,12 +63,13 @@ fn dropped(case: &Case) -> Judgement {
     }
     let direct = case.ask.proxy().is_none();
     let target = case.target();
+    let whatever = hello::whatever_name(case);
     let sentence = match case.evidence.number(Fact::ReceivedBytes) {
         Some(bytes) if direct && bytes > 0 => format!(
             "{target} began to answer the TLS handshake (bytes received: {bytes}), then nothing more came: large packets such as the certificate's are lost on the way, or the service hangs."
         ),
         Some(0) if direct => format!(
-            "{target} accepted the connection, but nothing at all came back to the TLS hello: a device on the way drops it (or the large packets of the answer), or the service there does not speak TLS."
+            "{target} accepted the connection, but nothing at all came back to the TLS hello{whatever}: a device on the way drops it (or the large packets of the answer), or the service there does not speak TLS."
         ),
         _ => format!(
             "{target}: the TLS handshake got no answer in time: it is dropped on the way, or the service hangs."
@@ -94,8 +95,10 @@ fn cut(case: &Case, failure: Failure) -> Judgement {
     if let Some(judgement) = hello::judge(case, Fate { code: Code::TlsReset, words }) {
         return judgement;
     }
+    let whatever = hello::whatever_name(case);
+    let by_name = if whatever.is_empty() { " (many do so by the server's name in the hello)" } else { "" };
     let sentence = format!(
-        "The connection to {} was {what} during the TLS handshake: a device on the way cuts it (many do so by the server's name in the hello), or the service there does not speak TLS.",
+        "The connection to {} was {what} during the TLS handshake{whatever}: a device on the way cuts it{by_name}, or the service there does not speak TLS.",
         case.target()
     );
     ask_network(Judgement::fail(Code::TlsReset, Confidence::Likely, sentence), case)

@@ -4,6 +4,8 @@
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
+use futures_util::StreamExt;
+use futures_util::stream::FuturesUnordered;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::time::timeout;
 
@@ -21,28 +23,39 @@ const PATIENCE: Duration = Duration::from_millis(1500);
 /// Bytes of an answer that are read.
 const MOST: usize = 512;
 
-/// Says hello three ways, and asks once in plain HTTP, all side by side; the facts tell what came back.
+/// Says hello three ways, and asks once in plain HTTP, all side by side; the facts tell what came back as soon as it did.
 pub async fn again(ask: &Ask, address: SocketAddr, net: &Net, trace: &Trace) {
     // An address is no server name (RFC 6066 3): there, the first hello had none either.
     let own = Some(name(ask)).filter(|name| name.parse::<IpAddr>().is_err());
-    let greet = |name: Option<&str>| greet(ask, address, net, trace, name.map(str::to_owned));
-    let (same, none, other, plain) =
-        tokio::join!(greet(own), greet(None), greet(Some(ANOTHER)), plain(ask, address, net, trace));
-    trace.fact(Fact::TlsHellos, serde_json::to_value([same, none, other]).unwrap_or_default());
-    if let Some(line) = plain {
-        trace.fact(Fact::PlainAnswer, line);
-    }
-}
-
-async fn greet(ask: &Ask, address: SocketAddr, net: &Net, trace: &Trace, name: Option<String>) -> Hello {
-    let asking = async {
-        match dial(ask, address, Security::Tls, Tunnel::Always, net, &trace.fork()).await {
-            Ok(stream) => tls::greet(stream, name.as_deref()).await,
-            Err(_) => HelloAnswer::NotAsked,
+    let names = [own, None, Some(ANOTHER)];
+    let mut hellos = names.map(|name| Hello { name: name.map(str::to_owned), answer: HelloAnswer::Unheard });
+    let mut greetings: FuturesUnordered<_> = names
+        .into_iter()
+        .enumerate()
+        .map(|(place, name)| async move { (place, greet(ask, address, net, trace, name).await) })
+        .collect();
+    let greetings = async {
+        while let Some((place, answer)) = greetings.next().await {
+            hellos[place].answer = answer;
+            trace.fact(Fact::TlsHellos, serde_json::to_value(&hellos).unwrap_or_default());
         }
     };
-    let answer = timeout(PATIENCE, asking).await.unwrap_or(HelloAnswer::Silence);
-    Hello { name, answer }
+    let plain = async {
+        if let Some(line) = plain(ask, address, net, trace).await {
+            trace.fact(Fact::PlainAnswer, line);
+        }
+    };
+    tokio::join!(greetings, plain);
+}
+
+async fn greet(ask: &Ask, address: SocketAddr, net: &Net, trace: &Trace, name: Option<&str>) -> HelloAnswer {
+    let asking = async {
+        match dial(ask, address, Security::Tls, Tunnel::Always, net, &trace.fork()).await {
+            Ok(stream) => tls::greet(stream, name).await,
+            Err(_) => HelloAnswer::Unheard,
+        }
+    };
+    timeout(PATIENCE, asking).await.unwrap_or(HelloAnswer::Silence)
 }
 
 /// The first line that comes back to a request in plain HTTP.

@@ -15,7 +15,7 @@ use crate::net::{Stream, failure};
 
 /// Says hello, with a server name or without, and reads no more than shows what came back.
 pub async fn greet(mut stream: Stream, name: Option<&str>) -> HelloAnswer {
-    let Some(hello) = hello(name) else { return HelloAnswer::NotAsked };
+    let Some(hello) = hello(name) else { return HelloAnswer::Unheard };
     let heard = async {
         stream.write_all(&hello).await?;
         stream.flush().await?;

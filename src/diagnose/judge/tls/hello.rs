@@ -2,7 +2,7 @@
 
 use super::{ask_network, name};
 use crate::diagnose::judge::Case;
-use crate::model::certificate::{Hello, HelloAnswer};
+use crate::model::certificate::Hello;
 use crate::model::code::Code;
 use crate::model::fact::Fact;
 use crate::model::finding::{Confidence, Judgement, Who};
@@ -17,14 +17,24 @@ pub(super) struct Fate {
 
 /// The judgement where further hellos tell more than the first one; nothing where none were said, or the same one now passes.
 pub(super) fn judge(case: &Case, fate: Fate) -> Option<Judgement> {
-    let [same, none, other]: [Hello; 3] = serde_json::from_value(case.evidence.fact(Fact::TlsHellos)?.clone()).ok()?;
-    if same.answer.is_tls() || same.answer == HelloAnswer::NotAsked {
+    let [same, none, other] = hellos(case)?;
+    if same.answer.is_tls() {
         return None;
     }
     if other.answer.is_tls() || none.answer.is_tls() {
         return Some(by_name(case, fate, &same, &none, &other));
     }
     by_content(case, fate)
+}
+
+fn hellos(case: &Case) -> Option<[Hello; 3]> {
+    serde_json::from_value(case.evidence.fact(Fact::TlsHellos)?.clone()).ok()
+}
+
+/// A remark where other server names made no difference.
+pub(super) fn whatever_name(case: &Case) -> &'static str {
+    let failed = hellos(case).is_some_and(|hellos| hellos.iter().all(|hello| hello.answer.is_failure()));
+    if failed { ", whatever server name it has" } else { "" }
 }
 
 /// The same hello got through with another name, or with none.
@@ -39,11 +49,9 @@ fn by_name(case: &Case, fate: Fate, same: &Hello, none: &Hello, other: &Hello) -
         (true, false) => "without a server name, the same hello was answered".to_owned(),
         _ => format!("with `{another}` as server name, the same hello was answered"),
     };
-    let sentence = format!(
-        "The TLS hello to {target} {} because of the server name in it, `{name}`: twice with it, and {through}.",
-        fate.words
-    );
-    // Servers that know some names only also refuse: but not all names besides this one, nor by silence.
+    let sentence =
+        format!("The TLS hello to {target} {} because of the server name in it, `{name}`: {through}.", fate.words);
+    // Servers that know some names only refuse the others too, but not by silence, and not this one alone.
     let confidence =
         if other.answer.is_tls() || fate.code == Code::TlsDropped { Confidence::Proven } else { Confidence::Likely };
     Judgement::fail(fate.code, confidence, sentence).remedy(
@@ -80,6 +88,9 @@ fn by_content(case: &Case, fate: Fate) -> Option<Judgement> {
     let target = case.target();
     let line = case.evidence.text(Fact::PlainAnswer).filter(|line| line.starts_with("HTTP/"))?;
     if line.split(' ').nth(1) == Some("400") {
+        if whatever_name(case).is_empty() {
+            return None;
+        }
         // As TLS servers answer plain HTTP: data passes both ways.
         let sentence = format!(
             "Every TLS hello to {target} {}, whatever server name it has, while plain text on the same port is answered (`{line}`): a \
