@@ -76,6 +76,10 @@ facts! {
     TlsTrust = "tls-trust": "who vouched for the certificate: platform, platform-library, ca, fingerprint, or nobody where it is not judged",
     TlsClientCertificate = "tls-client-certificate": "whether the server asked for a certificate of this side",
     TlsAlert = "tls-alert": "the alert with which the far side ended the handshake",
+    TlsHellos = "tls-hellos": "what came back when a hello that failed was said again: with the same server name, without one, and with another",
+    PlainAnswer = "plain-answer": "the first line that came back to plain HTTP on a port where the TLS hello had failed",
+    HostTime = "host-time": "the time that the target's HTTP answers give, where its certificate is out of its dates",
+    ClockAhead = "clock-ahead": "seconds that this machine's clock is ahead of the target's; negative where it is behind",
     TlsFingerprint = "tls-fingerprint": "SHA-256 of the leaf certificate, in hexadecimal",
     TlsDaysLeft = "tls-days-left": "days until the leaf certificate expires; negative after that",
 

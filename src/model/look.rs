@@ -11,4 +11,8 @@ pub enum Look {
     Beside,
     /// Whether the conversation works with smaller packets, and up to which size.
     SmallPackets,
+    /// What comes back to TLS hellos with other server names, and to plain HTTP on the same port.
+    Hello,
+    /// What time it is for the target.
+    Clock,
 }
