@@ -6,7 +6,7 @@ mod dropped;
 mod icmp;
 
 pub(super) use answerer::{last_hop, unmask};
-pub(super) use dropped::vanished;
+pub(super) use dropped::told_of_way;
 
 use super::{Case, proxy, unforeseen};
 use crate::model::code::Code;
