@@ -1,9 +1,12 @@
 //! Linux: ICMP behind failures from the socket's error queue (`IP_RECVERR`, ip(7)), without privileges.
 //!
-//! What passes before any program sees it is in [`table`], [`counters`] and [`packets`].
+//! What passes before any program sees it is in [`table`], [`counters`] and [`packets`]; how far a connection's
+//! bytes have come is in [`delivery`].
 
 mod counters;
+mod delivery;
 mod packets;
+mod repeats;
 mod table;
 mod way;
 
@@ -15,7 +18,9 @@ use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use nix::sys::socket::{ControlMessageOwned, MsgFlags, SockaddrStorage, recvmsg, setsockopt, sockopt};
 
 pub use counters::Counters;
+pub use delivery::{delivery, limit_segments};
 pub use packets::Packets;
+pub use repeats::repeated_requests;
 pub use table::ConnectionTable;
 pub use way::{UNSEEN, accept_from_afar, failed_resends, is_on_link, set_hops, watch_arrival};
 
