@@ -78,19 +78,21 @@ impl<'a> View<'a> {
             return;
         }
         let (answer, (_, others)) = tokio::join!(self.paths.arrival(&self.packets), self.others());
-        if let Some(answer) = answer {
-            self.trace.fact(Fact::AnsweredAt, json!(answer));
-        }
         let passed = |answer: &Answered| answer.arrived.map(routers_passed);
         let host = others.reached(self.packets.target.ip()).and_then(passed);
-        if host.zip(answer.as_ref().and_then(passed)).is_some_and(|(host, port)| port >= host) {
+        let Some(answer) = answer else {
+            self.very_port().await;
+            return;
+        };
+        if host.zip(passed(&answer)).is_some_and(|(host, port)| port >= host) {
             // As far away as the host itself: asking the devices between would only use up their answers.
+            self.trace.fact(Fact::AnsweredAt, json!(answer));
             return;
         }
-        let end = self.very_port().await.way.end;
-        if let Some((answer, end)) = answer.zip(end).filter(|(answer, end)| answer.said == end.said) {
-            self.trace.fact(Fact::AnsweredAt, json!(Answered { ttl: end.ttl, ..answer }));
-        }
+        let (swept, sure) = tokio::join!(self.very_port(), self.paths.none_nearer(&self.packets, &answer));
+        let end = swept.way.end.filter(|end| end.said == answer.said);
+        let arrived = answer.arrived.filter(|_| sure);
+        self.trace.fact(Fact::AnsweredAt, json!(Answered { ttl: end.and_then(|end| end.ttl), arrived, ..answer }));
     }
 
     /// How far other packets to the same host come.

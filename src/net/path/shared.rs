@@ -28,6 +28,7 @@ const REPEATED_AFTER: Duration = Duration::from_millis(1150);
 pub struct Paths {
     swept: Mutex<HashMap<Packets, watch::Receiver<Swept>>>,
     arrivals: Mutex<HashMap<Packets, Arc<OnceCell<Option<Answered>>>>>,
+    none_nearer: Mutex<HashMap<Packets, Arc<OnceCell<bool>>>>,
     kept_back: Mutex<HashMap<Packets, Arc<OnceCell<Option<bool>>>>>,
     compared: Mutex<HashMap<Packets, Arc<OnceCell<Compared>>>>,
     answering: Mutex<Vec<Answering>>,
@@ -103,6 +104,12 @@ impl Paths {
     /// The answer of a port that accepts or refuses, and the time to live with which it arrives.
     pub(super) async fn arrival(&self, packets: &Packets) -> Option<Answered> {
         *once(&self.arrivals, packets).get_or_init(|| arrival::measure(packets)).await
+    }
+
+    /// Whether no answer of that port has passed fewer routers than the one that was measured.
+    pub(super) async fn none_nearer(&self, packets: &Packets, measured: &Answered) -> bool {
+        let Some(arrived) = measured.arrived else { return false };
+        *once(&self.none_nearer, packets).get_or_init(|| arrival::none_nearer(packets, arrived)).await
     }
 
     /// The very port beside other packets to the same host.
