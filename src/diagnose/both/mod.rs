@@ -105,6 +105,7 @@ fn is_of_open_connection(code: Code) -> bool {
             | Code::HttpSizeLimited
             | Code::WsFramesLost
             | Code::SqlNotTds
+            | Code::AcceptedInPath
     )
 }
 
