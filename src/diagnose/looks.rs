@@ -6,6 +6,7 @@ use crate::model::fact::Fact;
 use crate::model::finding::{Confidence, Judgement, Status};
 use crate::model::flow::Transport;
 use crate::model::look::Look;
+use crate::model::probe::Probe;
 
 /// A conversation in which something came less than so many milliseconds ago moves, however slowly.
 const MOVING_MS: u64 = 300;
@@ -17,7 +18,8 @@ pub fn wanted(case: &Case, judgement: &Judgement) -> Vec<Look> {
         return Vec::new();
     }
     let small = stalls(case).then_some(Look::SmallPackets);
-    small.into_iter().chain(at_way(case, judgement)).collect()
+    let full = (judgement.status == Status::Pass && is_filled(case)).then_some(Look::FullPackets);
+    small.into_iter().chain(full).chain(at_way(case, judgement)).collect()
 }
 
 /// The look at the way that decides most.
@@ -64,4 +66,10 @@ fn stalls(case: &Case) -> bool {
     });
     let moves = case.evidence.number(Fact::QuietMs).is_some_and(|millis| millis < MOVING_MS);
     open && stopped && !moves
+}
+
+/// Whether full-sized packets matter to the check, and its own exchange has perhaps not shown that they pass.
+fn is_filled(case: &Case) -> bool {
+    let Probe::Http(http) = &case.ask.probe else { return false };
+    http.full_packets == Some(true) && http.send_bytes.is_none()
 }

@@ -39,6 +39,7 @@ pub(super) async fn take(
                     view.look_beside().await;
                 }
             }),
+            Look::FullPackets => Box::pin(segments::fill(&planned.ask, address, seen, net, trace)),
             Look::SmallPackets => Box::pin(segments::measure(&planned.ask, address, seen, net, trace)),
         }
     });

@@ -5,16 +5,18 @@
 //! ones hang is told by one that is known to work and goes on beside them: they get more than twice its time.
 
 use std::net::SocketAddr;
+use std::pin::pin;
 use std::time::Duration;
 
 use futures_util::StreamExt;
+use futures_util::future::{Either, select};
 use futures_util::stream::FuturesUnordered;
-use tokio::time::{Instant, sleep_until};
+use tokio::time::{Instant, sleep, sleep_until};
 
 use crate::model::ask::Ask;
 use crate::model::evidence::{Evidence, Failure, StepKind};
 use crate::model::fact::Fact;
-use crate::model::probe::Probe;
+use crate::model::probe::{Http, Probe};
 use crate::model::token::Token;
 use crate::net::Net;
 use crate::net::trace::Trace;
@@ -59,6 +61,57 @@ pub(super) async fn measure(ask: &Ask, address: SocketAddr, seen: &Evidence, net
             return;
         }
     }
+}
+
+/// Tries after a small exchange whether packets of full size pass as well; where they do not, up to which size they do.
+pub(super) async fn fill(ask: &Ask, address: SocketAddr, seen: &Evidence, net: &Net, trace: &Trace) {
+    let Some(ask) = filled(ask, seen.holds(Fact::Echoed)) else { return };
+    let took: Duration = seen.steps.iter().map(|step| Duration::from_micros(step.took_ms.0)).sum();
+    let aside = trace.fork();
+    let asking = pin!(crate::probe::run(&ask, address, net, &aside));
+    let asking = match select(asking, pin!(sleep(took * 2 + GRACE))).await {
+        Either::Left(_) => return tell(held(&aside.finish(Failure::TimedOut), true), trace),
+        Either::Right(((), asking)) => asking,
+    };
+    let so_far = aside.so_far(Failure::TimedOut);
+    tell(held(&so_far, false), trace);
+    tell_acknowledged(&so_far, trace);
+    match select(asking, pin!(measure(&ask, address, &so_far, net, trace))).await {
+        Either::Left(_) => tell(held(&aside.finish(Failure::TimedOut), true), trace),
+        Either::Right(_) => tell_acknowledged(&aside.so_far(Failure::TimedOut), trace),
+    }
+}
+
+fn tell(held: Held, trace: &Trace) {
+    if held != Held::Unclear {
+        trace.fact(Fact::FullPackets, held == Held::Works);
+    }
+}
+
+/// What tells which half is lost.
+fn tell_acknowledged(evidence: &Evidence, trace: &Trace) {
+    if let Some(bytes) = evidence.number(Fact::Unacknowledged) {
+        trace.fact(Fact::Unacknowledged, bytes);
+    }
+}
+
+/// A question that fills packets. A responder takes and gives as much as is asked; any other server is sent a long header, as
+/// it is sent long cookies and tickets.
+fn filled(ask: &Ask, echoed: bool) -> Option<Ask> {
+    let mut ask = Ask { token: Token::random(), ..ask.clone() };
+    let Probe::Http(http) = &mut ask.probe else { return None };
+    if echoed {
+        let bytes = ETHERNET * 2;
+        *http = Http {
+            https: http.https,
+            path: Some(format!("/?bytes={bytes}")),
+            send_bytes: Some(bytes),
+            ..Http::default()
+        };
+    } else {
+        http.padding = usize::try_from(ETHERNET + 200).ok();
+    }
+    Some(ask)
 }
 
 /// The same question with no more bytes than it takes to fill packets, without idleness, and with a token of its own.

@@ -11,4 +11,6 @@ pub enum Look {
     Beside,
     /// Whether the conversation works with smaller packets, and up to which size.
     SmallPackets,
+    /// Whether packets of full size pass where small ones did.
+    FullPackets,
 }

@@ -108,6 +108,14 @@ pub struct Http {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(max = 67_108_864))]
     pub receive_bytes: Option<u64>,
+    /// After an answer, whether packets of full size pass as well is tried with a second request: one with a long header, or,
+    /// where a responder of ours answers, with long bodies both ways.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub full_packets: Option<bool>,
+    /// Bytes of a header that only fills packets.
+    #[serde(skip)]
+    #[schemars(skip)]
+    pub padding: Option<usize>,
     /// A text that the answer's body must contain.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub contains: Option<String>,

@@ -11,7 +11,8 @@ const HEADERS: (u64, u64) = (40, 60);
 /// The judgement where large packets are lost, in place of what the conversation alone says; nothing where that is not shown.
 pub(super) fn judge(case: &Case, alone: impl FnOnce() -> Judgement) -> Option<Judgement> {
     let passes = case.evidence.number(Fact::LargestPacket)?;
-    if case.evidence.stopped_at().is_none() {
+    let tried = case.evidence.fact(Fact::FullPackets).and_then(serde_json::Value::as_bool);
+    if case.evidence.stopped_at().is_none() && tried != Some(false) {
         let alone = alone();
         return Some(if alone.status == Status::Pass { after_all(case, passes) } else { alone });
     }
