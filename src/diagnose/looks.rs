@@ -1,6 +1,9 @@
 //! Which further looks would decide a judgement; pure. The engine takes them while the check still has time, and judges again.
 
+use std::net::SocketAddr;
+
 use crate::diagnose::judge::Case;
+use crate::model::ask::Ask;
 use crate::model::evidence::{Failure, StepKind};
 use crate::model::fact::Fact;
 use crate::model::finding::{Confidence, Judgement, Status};
@@ -59,7 +62,10 @@ fn nothing_came(case: &Case) -> bool {
 
 /// Whether a conversation stopped moving on a connection that was opened. (One that only idles may well be cut by something else.)
 fn stalls(case: &Case) -> bool {
-    let open = case.ask.probe.protocol().transport() == Transport::Tcp && case.evidence.passed(StepKind::Connect);
+    let open = match case.ask.probe.protocol().transport() {
+        Transport::Tcp => case.evidence.passed(StepKind::Connect),
+        Transport::Udp => case.evidence.fact(Fact::TransferPort).is_some(),
+    };
     let stopped = case.evidence.stopped_at().is_some_and(|step| {
         step.error == Some(Failure::TimedOut)
             && matches!(step.kind, StepKind::Proxy | StepKind::Tls | StepKind::Request | StepKind::Reply)
@@ -72,4 +78,11 @@ fn stalls(case: &Case) -> bool {
 fn is_filled(case: &Case) -> bool {
     let Probe::Http(http) = &case.ask.probe else { return false };
     http.full_packets == Some(true) && http.send_bytes.is_none()
+}
+
+/// What every packet of the conversation carries besides the bytes whose number can be chosen (RFC 1350: four of a block's own).
+#[must_use]
+pub fn headers(ask: &Ask, address: SocketAddr) -> u64 {
+    let of_ip = if address.ip().to_canonical().is_ipv4() { 20 } else { 40 };
+    of_ip + if ask.probe.protocol().transport() == Transport::Tcp { 20 } else { 8 + 4 }
 }

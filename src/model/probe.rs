@@ -251,6 +251,19 @@ pub struct Tftp {
     pub windowsize: Option<u16>,
 }
 
+impl Tftp {
+    /// The block size of every server (RFC 1350), in bytes.
+    pub const BLOCK: u16 = 512;
+    /// The block size that is asked for when a whole file is read and the check names none.
+    const WHOLE_FILE_BLOCK: u16 = 1428;
+
+    /// The block size to ask for, where one is.
+    #[must_use]
+    pub fn asked_block(&self) -> Option<u16> {
+        self.blksize.or((self.read == Some(TftpRead::Whole)).then_some(Self::WHOLE_FILE_BLOCK))
+    }
+}
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum TftpRead {
