@@ -125,7 +125,7 @@ fn only_the_command_line_speaks() {
 }
 
 #[test]
-fn unsafe_code_is_in_sys_only() {
+fn only_calls_of_the_system_are_unsafe() {
     assert_none(&saying(&["unsafe "], |path| path.starts_with("src/sys/")), "unsafe code is in src/sys only");
 }
 

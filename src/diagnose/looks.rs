@@ -4,12 +4,13 @@ use std::net::SocketAddr;
 
 use crate::diagnose::judge::Case;
 use crate::model::ask::Ask;
+use crate::model::code::Code;
 use crate::model::evidence::{Failure, StepKind};
 use crate::model::fact::Fact;
 use crate::model::finding::{Confidence, Judgement, Status};
 use crate::model::flow::Transport;
 use crate::model::look::Look;
-use crate::model::probe::Probe;
+use crate::model::probe::{Probe, Protocol};
 
 /// A conversation in which something came less than so many milliseconds ago moves, however slowly.
 const MOVING_MS: u64 = 300;
@@ -22,7 +23,16 @@ pub fn wanted(case: &Case, judgement: &Judgement) -> Vec<Look> {
     }
     let small = stalls(case).then_some(Look::SmallPackets);
     let full = (judgement.status == Status::Pass && is_filled(case)).then_some(Look::FullPackets);
-    small.into_iter().chain(full).chain(at_way(case, judgement)).collect()
+    small.into_iter().chain(full).chain(at_way(case, judgement)).chain(at_tls(case, judgement)).collect()
+}
+
+/// The look at a TLS handshake that decides most.
+fn at_tls(case: &Case, judgement: &Judgement) -> Option<Look> {
+    match judgement.code {
+        Code::TlsDropped | Code::TlsReset if over_http(case) => Some(Look::Hello),
+        Code::TlsExpired | Code::TlsNotYetValid if over_http(case) => Some(Look::Clock),
+        _ => None,
+    }
 }
 
 /// The look at the way that decides most.
@@ -85,4 +95,9 @@ fn is_filled(case: &Case) -> bool {
 pub fn headers(ask: &Ask, address: SocketAddr) -> u64 {
     let of_ip = if address.ip().to_canonical().is_ipv4() { 20 } else { 40 };
     of_ip + if ask.probe.protocol().transport() == Transport::Tcp { 20 } else { 8 + 4 }
+}
+
+/// Whether TLS carries HTTP there: what is asked again is asked in HTTP.
+fn over_http(case: &Case) -> bool {
+    matches!(case.ask.probe.protocol(), Protocol::Http | Protocol::Websocket)
 }

@@ -4,6 +4,7 @@
 //! every protocol; the rest is the protocol's own.
 
 mod http;
+mod loss;
 mod name;
 mod packets;
 mod proxy;
@@ -27,6 +28,7 @@ use crate::model::finding::Judgement;
 use crate::model::flow::Flow;
 use crate::model::run::Hop;
 
+pub use name::beside as with_names;
 pub use stage::judge;
 
 /// The device that ends the way, as the record names it.
