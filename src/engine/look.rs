@@ -39,6 +39,7 @@ pub(super) async fn take(
                     view.look_beside().await;
                 }
             }),
+            Look::FullPackets => Box::pin(segments::fill(&planned.ask, address, seen, net, trace)),
             Look::SmallPackets => Box::pin(segments::measure(&planned.ask, address, seen, net, trace)),
             Look::Hello => Box::pin(channel::hello::again(&planned.ask, address, net, trace)),
             Look::Clock => Box::pin(channel::clock::compare(&planned.ask, address, net, trace)),
