@@ -2,6 +2,7 @@
 
 use crate::diagnose::judge::Case;
 use crate::model::code::Code;
+use crate::model::evidence::StepKind;
 use crate::model::finding::{Judgement, Status};
 use crate::model::look::Look;
 use crate::model::probe::Protocol;
@@ -16,6 +17,24 @@ pub fn wanted(case: &Case, judgement: &Judgement) -> Vec<Look> {
         Code::Dropped | Code::Refused | Code::Rejected | Code::Unreachable | Code::RefusedInPath => vec![Look::Path],
         Code::TlsDropped | Code::TlsReset if over_http(case) => vec![Look::Hello],
         Code::TlsExpired | Code::TlsNotYetValid if over_http(case) => vec![Look::Clock],
+        _ if case.ask.probe.protocol() == Protocol::Websocket => of_websocket(case, judgement.code),
+        _ => Vec::new(),
+    }
+}
+
+/// An upgrade that failed is tried over the other scheme; while a connection is idle, others are beside it.
+fn of_websocket(case: &Case, code: Code) -> Vec<Look> {
+    let idle = case.evidence.steps.iter().any(|step| step.kind == StepKind::Hold);
+    match code {
+        Code::TimedOut | Code::WsIdleKilled if idle => vec![Look::IdleTimes],
+        Code::WsRefused
+        | Code::WsUpgradeStripped
+        | Code::WsBadAccept
+        | Code::WsFramesLost
+        | Code::Silent
+        | Code::ClosedAfterConnect
+        | Code::ResetOnPayload
+        | Code::ResetAfterConnect => vec![Look::OtherScheme],
         _ => Vec::new(),
     }
 }

@@ -8,6 +8,7 @@ use crate::model::look::Look;
 use crate::net::trace::Trace;
 use crate::net::{Net, channel, path};
 use crate::plan::PlannedProbe;
+use crate::probe::websocket;
 
 /// Takes all of these looks at once; what they find is in the trace as soon as it is known.
 pub(super) async fn take(looks: Vec<Look>, planned: &PlannedProbe, address: SocketAddr, net: &Net, trace: &Trace) {
@@ -17,6 +18,8 @@ pub(super) async fn take(looks: Vec<Look>, planned: &PlannedProbe, address: Sock
                 Box::pin(path::sweep(planned.ask.probe.protocol().transport(), address, planned.ask.source, trace))
             }
             Look::Hello => Box::pin(channel::hello::again(&planned.ask, address, net, trace)),
+            Look::OtherScheme => Box::pin(websocket::looks::other_scheme(&planned.ask, address, net, trace)),
+            Look::IdleTimes => Box::pin(websocket::looks::idle_times(&planned.ask, address, net, trace)),
             Look::Clock => Box::pin(channel::clock::compare(&planned.ask, address, net, trace)),
         }
     });
