@@ -98,7 +98,7 @@ impl Life {
     fn when(&self) -> String {
         match (self.ended, self.survived) {
             (Some(ended), _) => format!("after {} without traffic", span(ended)),
-            (None, 0) => format!("within {} without traffic", span(self.dead)),
+            (None, 0) => format!("after {} without traffic", span(self.dead)),
             (None, survived) => format!("after {} to {} without traffic", span(survived), span(self.dead)),
         }
     }
