@@ -23,7 +23,8 @@ pub fn wanted(case: &Case, judgement: &Judgement) -> Vec<Look> {
     }
     let small = stalls(case).then_some(Look::SmallPackets);
     let full = (judgement.status == Status::Pass && is_filled(case)).then_some(Look::FullPackets);
-    small.into_iter().chain(full).chain(at_way(case, judgement)).chain(at_tls(case, judgement)).collect()
+    let further = [at_way(case, judgement), at_tls(case, judgement), at_websocket(case, judgement)];
+    small.into_iter().chain(full).chain(further.into_iter().flatten()).collect()
 }
 
 /// The look at a TLS handshake that decides most.
@@ -31,6 +32,26 @@ fn at_tls(case: &Case, judgement: &Judgement) -> Option<Look> {
     match judgement.code {
         Code::TlsDropped | Code::TlsReset if over_http(case) => Some(Look::Hello),
         Code::TlsExpired | Code::TlsNotYetValid if over_http(case) => Some(Look::Clock),
+        _ => None,
+    }
+}
+
+/// An upgrade that failed is tried over the other scheme; while a connection is idle, others are beside it.
+fn at_websocket(case: &Case, judgement: &Judgement) -> Option<Look> {
+    if case.ask.probe.protocol() != Protocol::Websocket {
+        return None;
+    }
+    let idle = case.evidence.steps.iter().any(|step| step.kind == StepKind::Hold);
+    match judgement.code {
+        Code::TimedOut | Code::WsIdleKilled if idle => Some(Look::IdleTimes),
+        Code::WsRefused
+        | Code::WsUpgradeStripped
+        | Code::WsBadAccept
+        | Code::WsFramesLost
+        | Code::Silent
+        | Code::ClosedAfterConnect
+        | Code::ResetOnPayload
+        | Code::ResetAfterConnect => Some(Look::OtherScheme),
         _ => None,
     }
 }

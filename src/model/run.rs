@@ -158,6 +158,11 @@ pub struct Receipt {
     pub headers: Vec<(String, String)>,
 }
 
+impl Receipt {
+    /// What [`Self::asked`] says where it is the first frame on a WebSocket that arrived, after the upgrade's own receipt.
+    pub const FIRST_FRAME: &'static str = "the first WebSocket frame";
+}
+
 /// What the checks that serve one task say together.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct TaskVerdict {
