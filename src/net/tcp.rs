@@ -1,7 +1,10 @@
 //! Opening TCP connections, with the ICMP message behind a failure where the system tells.
 
+use std::future::poll_fn;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
+use std::pin::pin;
+use std::task::Poll;
 
 use socket2::{Domain, Protocol, Socket, Type};
 use tokio::net::{TcpSocket, TcpStream};
@@ -26,18 +29,22 @@ pub async fn connect(address: SocketAddr, source: Option<IpAddr>, trace: &Trace)
         Ok(pair) => pair,
         Err(error) => return Err(step.fail_io(&error)),
     };
-    match socket.connect(address).await {
+    let mut connecting = pin!(socket.connect(address));
+    // Asked for the first time, it sends the request: from then on the local port is known, even where no answer comes.
+    let at_once = poll_fn(|context| Poll::Ready(connecting.as_mut().poll(context))).await;
+    if let Some(local) = watch.local_addr().ok().and_then(|local| local.as_socket()) {
+        trace.fact(Fact::LocalAddress, local.to_string());
+    }
+    let connected = match at_once {
+        Poll::Ready(connected) => connected,
+        Poll::Pending => connecting.await,
+    };
+    match connected {
         Ok(stream) => {
             step.pass();
             Ok(opened(stream, trace))
         }
-        Err(error) => {
-            // Tells an ICMP message of this machine's own kernel from one that came over the network.
-            if let Some(local) = watch.local_addr().ok().and_then(|local| local.as_socket()) {
-                trace.fact(Fact::LocalAddress, local.to_string());
-            }
-            Err(step.fail_icmp(&error, sys::take_icmp(&watch)))
-        }
+        Err(error) => Err(step.fail_icmp(&error, sys::take_icmp(&watch))),
     }
 }
 
@@ -56,9 +63,6 @@ fn prepare(address: SocketAddr, source: Option<IpAddr>) -> io::Result<(TcpSocket
 fn opened(stream: TcpStream, trace: &Trace) -> Connection {
     // Without it small questions wait for acknowledgements and the timings lie; a socket that can't is still usable.
     let _ = stream.set_nodelay(true);
-    if let Ok(local) = stream.local_addr() {
-        trace.fact(Fact::LocalAddress, local.to_string());
-    }
     let counted = Counted::new(stream);
     trace.count(counted.counter());
     counted
