@@ -14,13 +14,13 @@ use std::time::{Duration, Instant};
 
 use bothways::engine::observer::Observer;
 use bothways::engine::{record, runner};
-use bothways::model::ask::Proxy;
 use bothways::model::finding::Status;
 use bothways::model::flow::Role;
 use bothways::model::run::{CutShort, Outcome, Run, RunInfo, TaskVerdict};
 use bothways::model::span::Span;
 use bothways::net::Net;
 use bothways::net::resolve::Resolver;
+use bothways::plan::proxies::Machine;
 use bothways::plan::{self, Plan, Surroundings};
 use bothways::profile::Profile;
 use bothways::profile::catalog::Catalog;
@@ -36,7 +36,7 @@ fn miradore(sets: &[String]) -> Profile {
 }
 
 /// A profile written out in a file.
-fn written(yaml: &str) -> Profile {
+pub fn written(yaml: &str) -> Profile {
     let folder = tempfile::tempdir().expect("a folder");
     let file = folder.path().join("written.yaml");
     std::fs::write(&file, yaml).expect("a file");
@@ -44,15 +44,17 @@ fn written(yaml: &str) -> Profile {
 }
 
 /// The plan of whoever plays these roles, where the environment names no proxy.
-fn plan_of(profile: &Profile, sides: &[&str], only: &[&str]) -> Plan {
-    plan_behind(profile, sides, only, &|_| None)
+pub fn plan_of(profile: &Profile, sides: &[&str], only: &[&str]) -> Plan {
+    plan_behind(profile, sides, only, &[])
 }
 
-/// [`plan_of`] with a proxy in the environment.
-fn plan_behind(profile: &Profile, sides: &[&str], only: &[&str], system_proxy: &dyn Fn(&str) -> Option<Proxy>) -> Plan {
+/// [`plan_of`] with these variables in the environment.
+fn plan_behind(profile: &Profile, sides: &[&str], only: &[&str], variables: &[(&str, &str)]) -> Plan {
     let sides: Vec<Role> = sides.iter().map(|side| Role::new(*side)).collect();
     let only: Vec<String> = only.iter().map(|id| (*id).to_owned()).collect();
-    plan::make(profile, &sides, &only, &Surroundings { system_proxy, word: None }).expect("a plan")
+    let variables = variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+    let proxies = Machine::new(variables, Vec::new());
+    plan::make(profile, &sides, &only, &Surroundings { proxies: &proxies, word: None }).expect("a plan")
 }
 
 /// Watches and says nothing.
@@ -64,7 +66,7 @@ impl Observer for Nobody {
 }
 
 /// Runs a plan to its end.
-async fn run(plan: &Plan) -> Run {
+pub async fn run(plan: &Plan) -> Run {
     run_with(plan, Resolver::default(), Arc::new(Nobody), std::future::pending()).await
 }
 
@@ -89,7 +91,7 @@ fn info(plan: &Plan, cut_short: Option<CutShort>) -> RunInfo {
 }
 
 /// The only outcome of this check.
-fn outcome<'r>(run: &'r Run, check: &str) -> &'r Outcome {
+pub fn outcome<'r>(run: &'r Run, check: &str) -> &'r Outcome {
     let mut found = run.outcomes.iter().filter(|outcome| outcome.check == check);
     let first = found.next().unwrap_or_else(|| panic!("no outcome of {check}"));
     assert!(found.next().is_none(), "{check} has several outcomes");
