@@ -245,7 +245,7 @@ fn what_the_probers_own_firewall_keeps_is_not_lost_on_the_way() {
     let this_host = |code, lost| (Status::Fail, code, lost, PROVEN, Some(Who::ThisHost));
     let refused = stopped(tcp(Status::Fail, Code::Refused), StepKind::Connect, Failure::Refused);
     let table = [
-        ("did not leave", asked(dropped()), near(&[]), this_host(Code::Dropped, REQUEST)),
+        ("did not leave", asked(dropped()), near(&[]), this_host(Code::LocalBlock, REQUEST)),
         ("left", asked(dropped()), near(&[RequestOut]), (Status::Fail, Code::Dropped, REQUEST, PROVEN, NETWORK)),
         ("came back", asked(dropped()), near(&[RequestOut, ReplyIn]), this_host(Code::Dropped, REPLY)),
         ("refused before it left", asked(refused.clone()), near(&[]), this_host(Code::LocalBlock, REQUEST)),

@@ -40,7 +40,7 @@ pub(super) fn judge(view: &View) -> Option<Judgement> {
 
 /// The same code and status, with more known.
 fn known(view: &View, lost: Lost, confidence: Confidence, sentence: String) -> Judgement {
-    Judgement { confidence, sentence, ..view.again() }.lost(lost)
+    Judgement { code: view.code_of_silence(lost), confidence, sentence, ..view.again() }.lost(lost)
 }
 
 fn reply_lost(view: &View) -> Judgement {

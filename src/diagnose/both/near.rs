@@ -6,46 +6,47 @@ use crate::model::finding::{Confidence, Judgement, Lost, Who};
 
 /// A probe that got no answer.
 pub(super) fn silence(view: &View) -> Option<Judgement> {
-    let target = view.target();
+    let (target, prober) = (view.target(), view.observed.prober);
     if view.own.came_back {
-        let sentence = format!(
-            "The answer of {target} came back as far as {}, whose own firewall did not let it in.",
-            view.observed.prober
-        );
-        return Some(own(view, Lost::Reply, sentence).remedy(
+        let sentence =
+            format!("The answer of {target} came back as far as {prober}, whose own firewall did not let it in.");
+        let judgement = Judgement::fail(view.code_of_silence(Lost::Reply), Confidence::Proven, sentence);
+        return Some(judgement.lost(Lost::Reply).remedy(
             Who::ThisHost,
             format!(
-                "In the firewall of {} ({}) itself, let the answers of established connections in from {target}.",
-                view.observed.prober, view.outcome.from
+                "In the firewall of {prober} ({}) itself, let the answers of established connections in from {target}.",
+                view.outcome.from
             ),
         ));
     }
-    if view.own.left != Some(false) || view.trail.arrived() {
-        return None;
-    }
-    let sentence = format!(
-        "The request to {target} never left {}: that machine's own firewall drops it on its way out.",
-        view.observed.prober
-    );
-    Some(own(view, Lost::Request, sentence).remedy(Who::ThisHost, rule(view)))
+    let sentence =
+        format!("The request to {target} never left {prober}: that machine's own firewall drops it on its way out.");
+    never_left(view).then(|| blocked(view, sentence))
 }
 
 /// A refusal that came although the request never left.
 pub(super) fn refusal(view: &View) -> Option<Judgement> {
-    if view.own.left != Some(false) || view.own.came_back || view.trail.arrived() {
-        return None;
-    }
+    let (target, prober) = (view.target(), view.observed.prober);
     let sentence = format!(
-        "The request to {} was refused by the machine that sent it: it never left {}, whose own firewall rejects it.",
-        view.target(),
-        view.observed.prober
+        "The request to {target} was refused by the machine that sent it: it never left {prober}, whose own firewall rejects it."
     );
-    let code = view.specific(Code::LocalBlock);
-    Some(Judgement::fail(code, Confidence::Proven, sentence).lost(Lost::Request).remedy(Who::ThisHost, rule(view)))
+    never_left(view).then(|| blocked(view, sentence))
 }
 
-fn own(view: &View, lost: Lost, sentence: String) -> Judgement {
-    Judgement::fail(view.code_of_silence(lost), Confidence::Proven, sentence).lost(lost)
+/// Whether the request is known to have stayed on the prober's machine, and nothing contradicts that.
+fn never_left(view: &View) -> bool {
+    view.own.left == Some(false) && !view.own.came_back && !view.trail.arrived()
+}
+
+/// Whether the request is known to have left the prober's machine, whatever that machine's counters say.
+pub(super) fn did_leave(view: &View) -> bool {
+    view.own.left == Some(true) || view.trail.arrived()
+}
+
+fn blocked(view: &View, sentence: String) -> Judgement {
+    Judgement::fail(view.specific(Code::LocalBlock), Confidence::Proven, sentence)
+        .lost(Lost::Request)
+        .remedy(Who::ThisHost, rule(view))
 }
 
 fn rule(view: &View) -> String {

@@ -71,6 +71,18 @@ fn by_the_host(view: &View, answering: AnsweredBy) -> Judgement {
     }
 }
 
+/// Nobody watched packets there, but the refusal came from where the host is.
+fn most_likely_by_the_host(view: &View) -> Judgement {
+    let target = view.target();
+    let sentence = format!(
+        "The firewall of {target} itself refused: the refusal comes from where that host is, and what listens on the port there \
+         saw nothing of the request."
+    );
+    Judgement { confidence: Confidence::Likely, sentence, ..view.again() }
+        .lost(Lost::Request)
+        .remedy(Who::TargetHost, format!("{} The rule is missing in the firewall of that host itself.", view.rule()))
+}
+
 /// The host granted the connection, and a refusal came in its place.
 fn answer_replaced(view: &View) -> Judgement {
     let (target, prober) = (view.target(), view.observed.prober);
@@ -88,8 +100,11 @@ fn unseen(view: &View) -> Option<Judgement> {
     if view.unreceipted() {
         return None;
     }
-    let target = view.target();
     let packets = view.watched(Means::Packets);
+    if !packets && view.refused_from_as_far_as_the_host() {
+        return Some(most_likely_by_the_host(view));
+    }
+    let target = view.target();
     let place = match (packets, view.trail.request_in) {
         (true, true) => {
             "The request arrived there too, so a device on the way refuses beside it, and that host drops it"

@@ -3,8 +3,9 @@
 use super::Observed;
 use super::ties::{self, Tie, address};
 use super::trail::{Own, Trail};
+use crate::diagnose::judge;
 use crate::model::code::Code;
-use crate::model::evidence::{Failure, Step, StepKind};
+use crate::model::evidence::{Evidence, Failure, Step, StepKind};
 use crate::model::fact::Fact;
 use crate::model::finding::{Confidence, Judgement, Lost};
 use crate::model::flow::Transport;
@@ -157,6 +158,8 @@ impl<'a> View<'a> {
     /// What the silence of a probe is called once it is known which half was lost.
     pub(super) fn code_of_silence(&self, lost: Lost) -> Code {
         match (self.outcome.transport, lost, self.protocol()) {
+            // What left this machine was not kept back by it.
+            (Transport::Tcp, ..) if self.outcome.code == Code::LocalBlock => Code::Dropped,
             (Transport::Tcp, ..) => self.outcome.code,
             (Transport::Udp, Lost::Reply, Some(Protocol::Tftp)) => Code::TftpTransferPortBlocked,
             (Transport::Udp, Lost::Reply, Some(Protocol::SqlBrowser)) => Code::SqlBrowserSilent,
@@ -178,6 +181,15 @@ impl<'a> View<'a> {
                 Protocol::ALL.into_iter().find(|protocol| protocol.word() == receipt.protocol)
             }
         }
+    }
+
+    /// Whether a refusal came from the host that was asked, as far as its sender or the routers that it passed tell.
+    pub(super) fn refused_from_as_far_as_the_host(&self) -> bool {
+        let Some(host) = self.text(Fact::Address).and_then(address).map(|address| address.ip()) else { return false };
+        if let Some(from) = self.outcome.path.rejected_by.and_then(|icmp| icmp.from) {
+            return from.to_canonical() == host;
+        }
+        judge::refusal_is_of_host(&Evidence { steps: Vec::new(), facts: self.outcome.facts.clone() }, host)
     }
 
     /// Whether a missing receipt proves nothing, because some found no room.
