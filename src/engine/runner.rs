@@ -7,15 +7,14 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 use super::attempt::{self, Attempt, Cut};
+use super::met::{self, Met};
 use super::observer::Observer;
-use super::opened::Opened;
 use super::retry;
 use crate::diagnose::{flaky, judge};
 use crate::model::code::Code;
 use crate::model::evidence::Evidence;
 use crate::model::fact::Fact;
 use crate::model::finding::Judgement;
-use crate::model::flow::Transport;
 use crate::model::run::{CutShort, Outcome, PathEvidence};
 use crate::net::Net;
 use crate::plan::{Plan, PlannedProbe, Untested};
@@ -45,7 +44,7 @@ pub async fn run(
 ) -> Results {
     let (cut, cut_seen) = watch::channel(None);
     let channels: Vec<_> = plan.probes.iter().map(|_| watch::channel(None)).collect();
-    let opened = Arc::new(Opened::default());
+    let met = Arc::new(Met::default());
     let mut tasks = JoinSet::new();
     for (index, planned) in plan.probes.iter().enumerate() {
         let waits_for = planned.port_found_by.and_then(|finder| channels.get(finder)).map(|(_, seen)| seen.clone());
@@ -58,7 +57,7 @@ pub async fn run(
             started,
             cut: cut_seen.clone(),
             observer: Arc::clone(&observer),
-            opened: Arc::clone(&opened),
+            met: Arc::clone(&met),
         };
         tasks.spawn(async move { (index, job.run().await) });
     }
@@ -105,7 +104,7 @@ struct Job {
     started: Instant,
     cut: Cut,
     observer: Arc<dyn Observer>,
-    opened: Arc<Opened>,
+    met: Arc<Met>,
 }
 
 impl Job {
@@ -152,26 +151,37 @@ impl Job {
             made += 1;
             let begun = tokio::time::Instant::now();
             let attempt = attempt::make(&self.planned, &self.net, self.started, limit, &self.cut).await;
+            self.met.note(&self.planned.flow, &attempt.evidence);
             let attempt = match earlier.take() {
                 Some(earlier) => retry::settle(earlier, attempt, made, &self.planned.ask.target()),
                 None => attempt,
             };
             // With less time than this one took, the next attempt could only run out of it.
-            let pause = retry::pause(made);
-            let too_late = tokio::time::Instant::now() + pause + begun.elapsed() >= limit;
-            if self.planned.flow.transport == Transport::Tcp {
-                self.opened.note(&attempt.evidence);
-            }
-            // What works for another check at this very place may do so here a moment later, as behind a limit on new
-            // connections.
-            let enough = made >= self.planned.attempts && !self.opened.contradicts(&attempt.evidence);
-            let last = enough || self.cut.borrow().is_some() || too_late;
-            if last || !retry::worthwhile(&attempt.judgement) {
+            let latest = limit.checked_sub(begun.elapsed()).unwrap_or(limit);
+            if !retry::worthwhile(&attempt.judgement) || !self.again(made, &attempt, latest).await {
                 return outcome(&self.planned, attempt.judgement.clone(), attempt, made);
             }
             earlier = Some(attempt);
-            tokio::time::sleep(pause).await;
         }
+    }
+
+    /// Waits until another attempt may tell something else; or there is none to be made.
+    async fn again(&self, made: u32, attempt: &Attempt, latest: tokio::time::Instant) -> bool {
+        let now = tokio::time::Instant::now();
+        let rejected = met::icmp(&attempt.evidence).is_some();
+        let until = now + if rejected { retry::ICMP_PAUSE } else { retry::pause(made) };
+        // What works for another check at this very place may do so here a moment later, as behind a limit on new
+        // connections.
+        let enough = made >= self.planned.attempts && !self.met.disproves(&attempt.evidence);
+        if enough || self.cut.borrow().is_some() || until >= latest {
+            return false;
+        }
+        tokio::time::sleep_until(until.min(now + retry::pause(made))).await;
+        if rejected && self.met.confirms(&attempt.evidence) && !self.met.disproves(&attempt.evidence) {
+            return false;
+        }
+        tokio::time::sleep_until(until).await;
+        true
     }
 }
 
