@@ -10,7 +10,7 @@ use super::attempt::{self, Attempt, Cut};
 use super::met::{self, Met};
 use super::observer::Observer;
 use super::retry;
-use crate::diagnose::{flaky, judge};
+use crate::diagnose::{expected, flaky, judge};
 use crate::model::code::Code;
 use crate::model::evidence::Evidence;
 use crate::model::fact::Fact;
@@ -79,6 +79,7 @@ pub async fn run(
     let tested = tested.map(|(planned, outcome)| outcome.unwrap_or_else(|| crashed(planned)));
     let mut outcomes: Vec<Outcome> = tested.chain(plan.untested.iter().map(untested)).collect();
     flaky::contradicted(&mut outcomes);
+    outcomes.iter_mut().for_each(expected::judge);
     Results { outcomes, cut_short }
 }
 
@@ -122,7 +123,9 @@ impl Job {
             }
         };
         let _ = self.tells.send(Some(found(&outcome)));
-        self.observer.ended(&self.planned.flow.check, &target, outcome.status);
+        let mut shown = outcome.clone();
+        expected::judge(&mut shown);
+        self.observer.ended(&self.planned.flow.check, &target, shown.status);
         outcome
     }
 
@@ -239,6 +242,7 @@ fn bare(flow: &crate::model::flow::Flow, judgement: Judgement) -> Outcome {
         target: None,
         transport: flow.transport,
         port: None,
+        expect: flow.expect,
         status: judgement.status,
         code: judgement.code,
         lost: judgement.lost,

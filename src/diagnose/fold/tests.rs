@@ -7,7 +7,7 @@ use crate::model::code::Code;
 use crate::model::evidence::{Failure, Icmp, Millis, Step, StepKind};
 use crate::model::fact::Fact;
 use crate::model::finding::{Confidence, Lost, Remedy, Status, Who};
-use crate::model::flow::{Role, Transport};
+use crate::model::flow::{Expect, Role, Transport};
 use crate::model::run::{Finding, Hop, Outcome, PathEvidence, Peer, RunInfo};
 
 fn run() -> RunInfo {
@@ -41,6 +41,7 @@ pub fn failed(check: &str, target: &str, code: Code) -> Outcome {
         target: Some(target.to_owned()),
         transport: Transport::Tcp,
         port: port.parse().ok(),
+        expect: Expect::Open,
         status: Status::Fail,
         code,
         lost: None,
