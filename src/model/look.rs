@@ -9,4 +9,10 @@ pub enum Look {
     Answerer,
     /// How far other packets to the same host come.
     Beside,
+    /// Whether the conversation works with smaller packets, and up to which size.
+    SmallPackets,
+    /// What comes back to TLS hellos with other server names, and to plain HTTP on the same port.
+    Hello,
+    /// What time it is for the target.
+    Clock,
 }

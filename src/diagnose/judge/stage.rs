@@ -1,6 +1,8 @@
 //! Which judge a conversation goes to, by the stage in which it stopped.
 
-use super::{Case, http, loss, name, proxy, reach, smb, sql, sql_browser, tcp, tftp, tls, unforeseen, websocket};
+use super::{
+    Case, http, loss, name, packets, proxy, reach, smb, sql, sql_browser, tcp, tftp, tls, unforeseen, websocket,
+};
 use crate::model::code::Code;
 use crate::model::evidence::{Failure, StepKind};
 use crate::model::fact::Fact;
@@ -11,7 +13,7 @@ use crate::model::probe::Protocol;
 /// Judges one conversation.
 #[must_use]
 pub fn judge(case: &Case) -> Judgement {
-    reach::unmask(case, by_stage(case))
+    packets::judge(case, || by_stage(case)).unwrap_or_else(|| reach::unmask(case, by_stage(case)))
 }
 
 fn by_stage(case: &Case) -> Judgement {
