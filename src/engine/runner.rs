@@ -1,7 +1,7 @@
 //! Runs a plan: every check at once, ports that another check finds handed on, everything known kept when it is cut short.
 
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use tokio::sync::watch;
 use tokio::task::JoinSet;
@@ -15,9 +15,13 @@ use crate::model::code::Code;
 use crate::model::evidence::Evidence;
 use crate::model::fact::Fact;
 use crate::model::finding::Judgement;
+use crate::model::probe::Probe;
 use crate::model::run::{CutShort, Outcome, PathEvidence};
 use crate::net::Net;
 use crate::plan::{Plan, PlannedProbe, Untested};
+
+/// How long an instance is looked for on the usual port where nobody tells its own.
+const GUESS: Duration = Duration::from_millis(1200);
 
 /// What a probe found for those that wait for it.
 #[derive(Debug, Clone)]
@@ -138,12 +142,24 @@ impl Job {
                 self.planned.take_port(port);
                 Ok(())
             }
-            Some(Found::Nothing(why)) => Err(Judgement::skip(
-                Code::PrerequisiteFailed,
-                format!("The port of the instance is not known, for SQL Browser did not tell it: {why}"),
-            )),
+            Some(Found::Nothing(why)) => {
+                let hint = if self.guess().await { usual_port(&self.planned) } else { String::new() };
+                let sentence =
+                    format!("The port of the instance is not known, for SQL Browser did not tell it: {why}{hint}");
+                Err(Judgement::skip(Code::PrerequisiteFailed, sentence))
+            }
             None => Err(Judgement::error("The check that finds the port ended without a word.")),
         }
+    }
+
+    /// Whether the very instance answers on the usual port, for all that nobody told so.
+    async fn guess(&self) -> bool {
+        let mut planned = self.planned.clone();
+        let Probe::Sql(settings) = &mut planned.ask.probe else { return false };
+        settings.account = None;
+        let limit = tokio::time::Instant::now() + GUESS.min(planned.budget);
+        let attempt = attempt::make(&planned, &self.net, self.started, limit, &self.cut).await;
+        attempt.evidence.holds(Fact::InstanceMatches)
     }
 
     async fn attempts(&self) -> Outcome {
@@ -192,6 +208,14 @@ impl Attempt {
     fn nothing() -> Self {
         Self { judgement: Judgement::error(""), evidence: Evidence::default() }
     }
+}
+
+fn usual_port(planned: &PlannedProbe) -> String {
+    let (port, endpoint) = (planned.ask.port, &planned.flow.endpoint);
+    format!(
+        " The instance does answer on TCP {port}: where the product names that port instead of the instance, it works without \
+         SQL Browser; check it with --set {endpoint}.port={port}."
+    )
 }
 
 fn found(outcome: &Outcome) -> Found {

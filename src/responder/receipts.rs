@@ -94,6 +94,13 @@ impl Receipts {
         self.lock().list.clone()
     }
 
+    /// What arrived from `begin` on: an earlier run of the same machine proves nothing of a later one.
+    #[must_use]
+    pub fn since(&self, begin: Instant) -> Vec<Receipt> {
+        let begin = begin.saturating_duration_since(self.started).as_millis();
+        self.lock().list.iter().filter(|receipt| u128::from(receipt.at_ms) >= begin).cloned().collect()
+    }
+
     /// How many receipts found no room. Where there are any, a missing receipt proves nothing.
     #[must_use]
     pub fn missed(&self) -> u64 {
@@ -149,6 +156,19 @@ mod tests {
             (2..100).for_each(|n| keep(&receipts, n));
             assert_eq!((receipts.all().len(), receipts.missed()), (10, 95 + 93));
         }
+    }
+
+    #[test]
+    fn what_came_before_a_run_is_not_of_it() {
+        let started = Instant::now().checked_sub(std::time::Duration::from_secs(60)).expect("a minute of uptime");
+        let receipts = Receipts::new(started, &Limits::default());
+        let source = SocketAddr::from(([127, 0, 0, 1], 40_000));
+        let earlier = Receipt { at_ms: 59_000, ..receipts.draft(Protocol::Tcp, source, source) };
+        let joined = Instant::now();
+        receipts.keep(earlier);
+        receipts.keep(receipts.draft(Protocol::SqlBrowser, source, source));
+        let seen: Vec<String> = receipts.since(joined).into_iter().map(|receipt| receipt.protocol).collect();
+        assert_eq!((seen, receipts.all().len()), (vec!["sql-browser".to_owned()], 2));
     }
 
     #[test]

@@ -131,7 +131,7 @@ impl Listening {
         let is_theirs = |receipt: &Receipt| {
             receipt.source.parse::<std::net::SocketAddr>().is_ok_and(|from| known.contains(&from.ip().to_canonical()))
         };
-        self.shared.receipts.all().into_iter().filter(is_theirs).collect()
+        self.shared.receipts.since(joined.since).into_iter().filter(is_theirs).collect()
     }
 }
 
