@@ -180,7 +180,7 @@ pub struct Finding {
     /// The heaviest status among the flows that it explains.
     #[serde(default = "undecided")]
     pub status: Status,
-    /// Ids of the checks that it explains, those that were not tested for this cause among them.
+    /// Ids of the checks that it explains.
     pub outcomes: Vec<String>,
     /// What the flows go to: `TCP host:port`.
     #[serde(default)]
