@@ -25,6 +25,7 @@ macro_rules! facts {
 }
 
 facts! {
+    Found = "found": "what was found of a flow that must be blocked: status, code and confidence",
     Prerequisite = "prerequisite": "the check whose answer this one waited for",
     Address = "address": "the address that answered (ip:port)",
     LocalAddress = "local-address": "the address on this machine that was used (ip:port)",
