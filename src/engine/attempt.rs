@@ -9,7 +9,7 @@ use tokio::sync::watch;
 use tokio::time::Instant;
 
 use super::combine::{self, Heard};
-use super::look;
+use super::{aside, look};
 use crate::diagnose::judge::{self, Case};
 use crate::diagnose::looks;
 use crate::model::ask::host_port;
@@ -48,8 +48,8 @@ pub(super) async fn make(
     let resolved = within(limit, cut, net.resolver.resolve(host, &naming)).await;
     let addresses = match resolved {
         Ok(Ok(addresses)) => addresses,
-        Ok(Err(_)) => return unnamed(planned, naming.finish(Failure::Internal)),
-        Err(ended) => return unnamed(planned, naming.finish(ended)),
+        Ok(Err(_)) => return unnamed(planned, naming.finish(Failure::Internal), net, limit, cut).await,
+        Err(ended) => return unnamed(planned, naming.finish(ended), net, limit, cut).await,
     };
     let names = naming.finish(Failure::NameServerSilent);
     let mut conversations: Vec<BoxFuture<'_, Heard>> = Vec::with_capacity(addresses.len());
@@ -79,9 +79,20 @@ fn note_choice(planned: &PlannedProbe, trace: &Trace) {
 }
 
 /// The name gave no address: that is the whole conversation.
-fn unnamed(planned: &PlannedProbe, evidence: Evidence) -> Attempt {
-    let case = Case { flow: &planned.flow, ask: &planned.ask, address: None, evidence: &evidence };
-    Attempt { judgement: judge::judge(&case), evidence }
+async fn unnamed(planned: &PlannedProbe, mut evidence: Evidence, net: &Net, limit: Instant, cut: &Cut) -> Attempt {
+    let judged = |evidence: &Evidence| {
+        let case = Case { flow: &planned.flow, ask: &planned.ask, address: None, evidence };
+        let judgement = judge::judge(&case);
+        (looks::wanted(&case, &judgement), judgement)
+    };
+    let (looks, judgement) = judged(&evidence);
+    if !looks.contains(&Look::OtherWay) {
+        return Attempt { judgement, evidence };
+    }
+    let found = Trace::new(std::time::Instant::now());
+    let _ = within(limit, cut, aside::other_way(planned, net, &found)).await;
+    evidence.facts.extend(found.finish(Failure::Interrupted).facts);
+    Attempt { judgement: judged(&evidence).1, evidence }
 }
 
 async fn converse(

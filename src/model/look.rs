@@ -5,4 +5,10 @@
 pub enum Look {
     /// Which devices on the way answer, on the very port, and from how far the target's answer comes.
     Path,
+    /// The same question by the way that was not chosen: directly, or through a proxy that a setting names.
+    OtherWay,
+    /// What the proxy says to a question about itself: whether it answers at all, and how its own answers look.
+    ProxyItself,
+    /// What else the proxy lets pass to the target: plain requests, and tunnels to the usual port.
+    ProxyRules,
 }

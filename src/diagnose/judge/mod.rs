@@ -5,6 +5,7 @@
 
 mod http;
 mod name;
+mod other_way;
 mod proxy;
 mod reach;
 mod smb;

@@ -1,6 +1,6 @@
 //! Which judge a conversation goes to, by the stage in which it stopped.
 
-use super::{Case, http, name, proxy, reach, smb, sql, sql_browser, tcp, tftp, tls, unforeseen, websocket};
+use super::{Case, http, name, other_way, proxy, reach, smb, sql, sql_browser, tcp, tftp, tls, unforeseen, websocket};
 use crate::model::code::Code;
 use crate::model::evidence::{Failure, StepKind};
 use crate::model::fact::Fact;
@@ -11,6 +11,10 @@ use crate::model::probe::Protocol;
 /// Judges one conversation.
 #[must_use]
 pub fn judge(case: &Case) -> Judgement {
+    other_way::compared(case, by_stage(case))
+}
+
+fn by_stage(case: &Case) -> Judgement {
     let Some((kind, failure)) = case.evidence.stopped_at().and_then(|step| Some((step.kind, step.error?))) else {
         return by_protocol(case);
     };
