@@ -50,7 +50,7 @@ facts! {
     ProxyAuth = "proxy-auth": "the authentication scheme used towards the proxy",
     ProxySource = "proxy-source": "which setting decided between the proxy and the direct way: profile, environment or system",
     ProxySources = "proxy-sources": "every setting of this machine that names a proxy or an exception, the one that is asked first at the top",
-    NoProxy = "no-proxy": "what the exceptions from the proxy (NO_PROXY, or the system's list) say of the target",
+    NoProxy = "no-proxy": "what the exceptions from the proxy (`NO_PROXY`, or the system's list) say of the target",
     ProxyError = "proxy-error": "what a proxy says of its own failure (X-Squid-Error, Proxy-Status)",
     ProxyItself = "proxy-itself": "the status with which the proxy answers a question about itself",
     ProxyItselfServer = "proxy-itself-server": "the Server header of that answer",
