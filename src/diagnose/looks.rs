@@ -19,7 +19,12 @@ pub fn wanted(case: &Case, judgement: &Judgement) -> Vec<Look> {
         return looks;
     }
     looks.extend(match judgement.code {
-        Code::Dropped | Code::Refused | Code::Rejected | Code::Unreachable | Code::RefusedInPath => vec![Look::Path],
+        Code::Dropped
+        | Code::Refused
+        | Code::Rejected
+        | Code::Unreachable
+        | Code::RefusedInPath
+        | Code::ProxyUnreachable => vec![Look::Path],
         _ => Vec::new(),
     });
     looks
