@@ -14,6 +14,9 @@ pub fn wanted(case: &Case, judgement: &Judgement) -> Vec<Look> {
         return Vec::new();
     }
     let mut looks = proxies(case, judgement);
+    if judgement.code == Code::HttpRedirected && case.evidence.text(Fact::Location).is_some() {
+        looks.push(Look::Location);
+    }
     if case.address.is_none() {
         looks.retain(|look| *look == Look::OtherWay);
         return looks;

@@ -91,6 +91,19 @@ pub(super) async fn proxy_itself(planned: &PlannedProbe, address: SocketAddr, tr
     let _ = tokio::time::timeout(PATIENCE, proxy::itself(through, address, planned.ask.source, trace)).await;
 }
 
+/// Resolves the host that a redirect points to, to compare it with who was asked.
+pub(super) async fn location(planned: &PlannedProbe, address: SocketAddr, seen: &Evidence, net: &Net, trace: &Trace) {
+    let Some(place) = seen.text(Fact::Location).and_then(judge::host_of) else { return };
+    let aside = trace.fork();
+    let addresses = async |host: &str| {
+        let resolved = tokio::time::timeout(PATIENCE, net.resolver.resolve(host, &aside)).await;
+        resolved.ok().and_then(Result::ok).unwrap_or_default()
+    };
+    let target = if planned.ask.proxy().is_some() { addresses(&planned.ask.host).await } else { vec![address.ip()] };
+    let there = addresses(place).await;
+    trace.fact(Fact::LocationIsTarget, there.iter().any(|ip| target.contains(ip)));
+}
+
 fn varied(ask: &Ask) -> Ask {
     Ask { token: Token::random(), ..ask.clone() }
 }

@@ -133,8 +133,12 @@ async fn converse(
     let (asked, looking, begun) = match select(asking, pin!(tokio::time::sleep(patience(limit)))).await {
         Either::Left((asked, _)) => (asked, None, Vec::new()),
         Either::Right(((), asking)) => {
-            let looks = wanted(planned, address, &trace.so_far(Failure::TimedOut));
-            let looking: BoxFuture<'_, ()> = Box::pin(look::take(looks.clone(), planned, address, net, &aside));
+            let seen = trace.so_far(Failure::TimedOut);
+            let looks = wanted(planned, address, &seen);
+            let begun = looks.clone();
+            let aside = &aside;
+            let looking: BoxFuture<'_, ()> =
+                Box::pin(async move { look::take(begun, planned, address, &seen, net, aside).await });
             match select(asking, looking).await {
                 Either::Left((asked, looking)) => (asked, Some(looking), looks),
                 Either::Right(((), asking)) => (asking.await, None, looks),
@@ -147,7 +151,7 @@ async fn converse(
     looks.retain(|look| !begun.contains(look));
     if still_wanted {
         let rest = async {
-            tokio::join!(look::take(looks, planned, address, net, &aside), OptionFuture::from(looking));
+            tokio::join!(look::take(looks, planned, address, &evidence, net, &aside), OptionFuture::from(looking));
         };
         // Without time for it the judgement rests on what is known.
         let _ = within(limit, &cut, rest).await;

@@ -5,19 +5,29 @@ use std::net::SocketAddr;
 use futures_util::future::{BoxFuture, join_all};
 
 use super::aside;
+use crate::model::evidence::Evidence;
 use crate::model::look::Look;
 use crate::net::trace::Trace;
 use crate::net::{Net, path};
 use crate::plan::PlannedProbe;
 
-/// Takes all of these looks at once; what they find is in the trace as soon as it is known.
-pub(super) async fn take(looks: Vec<Look>, planned: &PlannedProbe, address: SocketAddr, net: &Net, trace: &Trace) {
+/// Takes all of these looks at once, at a conversation of which so much is seen; what they find is in the trace as soon as it
+/// is known.
+pub(super) async fn take(
+    looks: Vec<Look>,
+    planned: &PlannedProbe,
+    address: SocketAddr,
+    seen: &Evidence,
+    net: &Net,
+    trace: &Trace,
+) {
     let all = looks.into_iter().map(|look| -> BoxFuture<'_, ()> {
         match look {
             Look::Path => {
                 Box::pin(path::sweep(planned.ask.probe.protocol().transport(), address, planned.ask.source, trace))
             }
             Look::OtherWay => Box::pin(aside::other_way(planned, net, trace)),
+            Look::Location => Box::pin(aside::location(planned, address, seen, net, trace)),
             Look::ProxyItself => Box::pin(aside::proxy_itself(planned, address, trace)),
             Look::ProxyRules => Box::pin(aside::proxy_rules(planned, address, net, trace)),
         }

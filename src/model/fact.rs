@@ -78,6 +78,7 @@ facts! {
     Status = "status": "the HTTP status",
     StatusExpected = "status-expected": "whether the status is one that the check accepts",
     Location = "location": "where a redirect points to",
+    LocationIsTarget = "location-is-target": "whether the host that a redirect points to has an address of the target",
     Server = "server": "the Server header",
     BodyBytes = "body-bytes": "bytes of the answer's body",
     RequestBodyBytes = "request-body-bytes": "bytes of the request's body that were sent",

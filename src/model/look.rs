@@ -11,4 +11,6 @@ pub enum Look {
     ProxyItself,
     /// What else the proxy lets pass to the target: plain requests, and tunnels to the usual port.
     ProxyRules,
+    /// Whether the other host that a redirect points to is the target by another name.
+    Location,
 }

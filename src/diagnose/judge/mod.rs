@@ -4,6 +4,7 @@
 //! every protocol; the rest is the protocol's own.
 
 mod http;
+mod intercepted;
 mod name;
 mod other_way;
 mod proxy;
@@ -24,6 +25,7 @@ use crate::model::evidence::Evidence;
 use crate::model::finding::Judgement;
 use crate::model::flow::Flow;
 
+pub use intercepted::host_of;
 pub use stage::judge;
 
 /// One conversation with one address, ready to be judged.

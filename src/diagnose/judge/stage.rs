@@ -1,6 +1,9 @@
 //! Which judge a conversation goes to, by the stage in which it stopped.
 
-use super::{Case, http, name, other_way, proxy, reach, smb, sql, sql_browser, tcp, tftp, tls, unforeseen, websocket};
+use super::{
+    Case, http, intercepted, name, other_way, proxy, reach, smb, sql, sql_browser, tcp, tftp, tls, unforeseen,
+    websocket,
+};
 use crate::model::code::Code;
 use crate::model::evidence::{Failure, StepKind};
 use crate::model::fact::Fact;
@@ -43,13 +46,19 @@ fn by_protocol(case: &Case) -> Judgement {
     }
     match case.ask.probe.protocol() {
         Protocol::Http => http::judge(case),
-        Protocol::Websocket => websocket::judge(case),
+        Protocol::Websocket => of_another(case).unwrap_or_else(|| websocket::judge(case)),
         Protocol::Tcp => tcp::judge(case),
         Protocol::Sql => sql::judge(case),
         Protocol::SqlBrowser => sql_browser::judge(case),
         Protocol::Smb => smb::judge(case),
         Protocol::Tftp => tftp::judge(case),
     }
+}
+
+/// An upgrade that something else than the service answered.
+fn of_another(case: &Case) -> Option<Judgement> {
+    let status = case.evidence.number(Fact::Status)?;
+    intercepted::judge(case, status).or_else(|| intercepted::elsewhere(case, status))
 }
 
 fn interrupted(case: &Case, kind: StepKind) -> Judgement {

@@ -1,6 +1,6 @@
 //! Requests of which a status came back: whether the service itself gave it, and whether all of the body passed.
 
-use super::super::{Case, proxy};
+use super::super::{Case, intercepted, proxy};
 use super::{forwarded, lost_on_the_way, of_tls, upload};
 use crate::model::code::Code;
 use crate::model::evidence::Failure;
@@ -41,48 +41,7 @@ impl Answer<'_> {
         {
             return Some(judgement);
         }
-        let target = self.case.target();
-        let said = self.case.evidence.text(Fact::ProxyError);
-        match (self.status, said) {
-            (407, _) if !forwarded(self.case) => Some(
-                Judgement::fail(
-                    Code::ProxyAuthRequired,
-                    Confidence::Likely,
-                    format!(
-                        "A proxy that nobody configured answers for {target} and wants a user and a password (407)."
-                    ),
-                )
-                .remedy(Who::Network, format!("{} Exempt it from the transparent proxy.", self.case.rule())),
-            ),
-            (511, _) => Some(
-                Judgement::fail(
-                    Code::HttpRedirected,
-                    Confidence::Likely,
-                    format!("A network portal answers for {target} and wants a login first (511)."),
-                )
-                .remedy(Who::Network, self.case.rule()),
-            ),
-            (403, Some(words)) => Some(
-                Judgement::fail(
-                    Code::ProxyDenied,
-                    Confidence::Likely,
-                    format!("A proxy on the way to {target}, or in front of it, forbids the request (403, {words})."),
-                )
-                .remedy(Who::Network, self.case.rule()),
-            ),
-            (502..=504, Some(words)) => Some(
-                Judgement::fail(
-                    Code::ProxyUpstreamFailed,
-                    Confidence::Likely,
-                    format!(
-                        "A proxy on the way to {target}, or in front of it, can't reach the service ({}, {words}).",
-                        self.status
-                    ),
-                )
-                .remedy(Who::TargetHost, "Start the service, or allow the proxy to connect to it."),
-            ),
-            _ => None,
-        }
+        intercepted::judge(self.case, self.status)
     }
 
     fn explicitly_accepted(&self) -> bool {
@@ -148,24 +107,7 @@ impl Answer<'_> {
     }
 
     fn elsewhere(&self) -> Option<Judgement> {
-        let host = (300..400)
-            .contains(&self.status)
-            .then(|| self.case.evidence.text(Fact::Location))
-            .flatten()
-            .and_then(host_of)?;
-        let same = host.eq_ignore_ascii_case(self.case.ask.host.trim_matches(['[', ']']));
-        if same || self.explicitly_accepted() {
-            return None;
-        }
-        let sentence = format!(
-            "{} sends its visitors to another host, {host} ({}): a login page or portal on the way does so, the service hardly.",
-            self.case.target(),
-            self.status
-        );
-        Some(Judgement::warn(Code::HttpRedirected, Confidence::Likely, sentence).remedy(
-            Who::Network,
-            format!("{} If {host} is yours, name it as the host in the profile.", self.case.rule()),
-        ))
+        if self.explicitly_accepted() { None } else { intercepted::elsewhere(self.case, self.status) }
     }
 
     fn body_in_parts(&self) -> Option<Judgement> {
@@ -265,41 +207,5 @@ impl Answer<'_> {
 
     fn located(&self) -> String {
         self.case.evidence.text(Fact::Location).map_or(String::new(), |place| format!(" to {place}"))
-    }
-}
-
-/// The host of an absolute `Location`, without port and brackets; nothing where it stays on the same host.
-fn host_of(location: &str) -> Option<&str> {
-    let after = match location.split_once("://") {
-        Some((scheme, rest)) if scheme.bytes().all(|byte| byte.is_ascii_alphanumeric()) => rest,
-        _ => location.strip_prefix("//")?,
-    };
-    let authority = after.split(['/', '?', '#', '\\']).next()?;
-    let place = authority.rsplit('@').next()?;
-    let host = match place.strip_prefix('[') {
-        Some(v6) => v6.split(']').next()?,
-        None => place.split(':').next()?,
-    };
-    (!host.is_empty()).then_some(host)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_location_names_its_host_only_where_it_is_absolute() {
-        let cases = [
-            ("https://portal.example/login", Some("portal.example")),
-            ("http://user@other:8080/", Some("other")),
-            ("//other/x", Some("other")),
-            ("http://[::1]:8080/", Some("::1")),
-            ("/login?next=http://other/", None),
-            ("login", None),
-            ("", None),
-        ];
-        for (location, host) in cases {
-            assert_eq!(host_of(location), host, "{location}");
-        }
     }
 }
