@@ -2,35 +2,63 @@
 
 use crate::diagnose::judge::Case;
 use crate::model::code::{Code, Group};
-use crate::model::evidence::StepKind;
+use crate::model::evidence::{Failure, StepKind};
 use crate::model::fact::Fact;
-use crate::model::finding::{Judgement, Status};
+use crate::model::finding::{Confidence, Judgement, Status};
+use crate::model::flow::Transport;
 use crate::model::look::Look;
 
 /// The looks that can tell more about a conversation that was judged so.
 #[must_use]
 pub fn wanted(case: &Case, judgement: &Judgement) -> Vec<Look> {
-    if !matches!(judgement.status, Status::Fail | Status::Unknown | Status::Warn) {
+    if matches!(judgement.status, Status::Skip | Status::Error) {
         return Vec::new();
     }
+    let beside = if judgement.status == Status::Pass { Vec::new() } else { beside_way(case, judgement) };
+    if case.address.is_none() {
+        return beside.into_iter().filter(|look| *look == Look::OtherWay).collect();
+    }
+    at_way(case, judgement).into_iter().chain(beside).collect()
+}
+
+/// The looks that compare with what else could be asked.
+fn beside_way(case: &Case, judgement: &Judgement) -> Vec<Look> {
     let mut looks = proxies(case, judgement);
     if judgement.code == Code::HttpRedirected && case.evidence.text(Fact::Location).is_some() {
         looks.push(Look::Location);
     }
-    if case.address.is_none() {
-        looks.retain(|look| *look == Look::OtherWay);
-        return looks;
-    }
-    looks.extend(match judgement.code {
-        Code::Dropped
-        | Code::Refused
-        | Code::Rejected
-        | Code::Unreachable
-        | Code::RefusedInPath
-        | Code::ProxyUnreachable => vec![Look::Path],
-        _ => Vec::new(),
-    });
     looks
+}
+
+/// The look at the way that decides most.
+fn at_way(case: &Case, judgement: &Judgement) -> Option<Look> {
+    if answered_for(case, judgement) {
+        return Some(Look::Answerer);
+    }
+    let Some((step, failure)) = case.evidence.stopped_at().and_then(|step| Some((step, step.error?))) else {
+        // Nothing failed, and yet it is not proved who answered.
+        return (judgement.confidence < Confidence::Proven && only_accepted(case)).then_some(Look::Answerer);
+    };
+    match case.ask.probe.protocol().transport() {
+        Transport::Udp => match failure {
+            Failure::TimedOut if step.kind == StepKind::Reply && nothing_came(case) => Some(Look::Path),
+            Failure::HostUnreachable | Failure::NetworkUnreachable if step.icmp.is_some() => Some(Look::Beside),
+            _ => None,
+        },
+        Transport::Tcp if step.kind == StepKind::Connect => match failure {
+            Failure::TimedOut => Some(Look::Path),
+            Failure::Refused if step.icmp.is_none() => Some(Look::Answerer),
+            Failure::HostUnreachable | Failure::NetworkUnreachable if step.icmp.is_some() => Some(Look::Beside),
+            _ => None,
+        },
+        Transport::Tcp => only_accepted(case).then_some(Look::Answerer),
+    }
+}
+
+/// Something else than the service seems to have answered a direct request.
+fn answered_for(case: &Case, judgement: &Judgement) -> bool {
+    let suspect = judgement.code == Code::HttpRedirected || judgement.code.group() == Group::Proxy;
+    suspect && case.ask.proxy().is_none() && case.evidence.number(Fact::Status).is_some()
 }
 
 /// The looks that tell what a proxy does, or what it would do.
@@ -60,4 +88,17 @@ fn proxies(case: &Case, judgement: &Judgement) -> Vec<Look> {
         looks.push(Look::ProxyRules);
     }
     looks
+}
+
+/// Something accepted the connection, and not a byte came over it.
+fn only_accepted(case: &Case) -> bool {
+    case.ask.probe.protocol().transport() == Transport::Tcp
+        && case.ask.proxy().is_none()
+        && case.evidence.passed(StepKind::Connect)
+        && nothing_came(case)
+}
+
+fn nothing_came(case: &Case) -> bool {
+    case.evidence.number(Fact::ReceivedBytes).is_none_or(|bytes| bytes == 0)
+        && case.evidence.number(Fact::TransferPort).is_none()
 }

@@ -13,9 +13,10 @@ use super::{aside, look};
 use crate::diagnose::judge::{self, Case};
 use crate::diagnose::looks;
 use crate::model::ask::host_port;
-use crate::model::evidence::{Evidence, Failure};
+use crate::model::evidence::{Evidence, Failure, StepKind};
 use crate::model::fact::Fact;
 use crate::model::finding::Judgement;
+use crate::model::flow::Transport;
 use crate::model::look::Look;
 use crate::model::run::CutShort;
 use crate::net::Net;
@@ -146,6 +147,9 @@ async fn converse(
         }
     };
     let mut evidence = trace.finish(asked.err().unwrap_or(Failure::Internal));
+    if planned.flow.transport == Transport::Tcp && evidence.passed(StepKind::Connect) {
+        net.paths.opened(address);
+    }
     let mut looks = wanted(planned, address, &evidence);
     let still_wanted = !looks.is_empty();
     looks.retain(|look| !begun.contains(look));

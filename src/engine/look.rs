@@ -23,9 +23,7 @@ pub(super) async fn take(
 ) {
     let all = looks.into_iter().map(|look| -> BoxFuture<'_, ()> {
         match look {
-            Look::Path => {
-                Box::pin(path::sweep(planned.ask.probe.protocol().transport(), address, planned.ask.source, trace))
-            }
+            Look::Path | Look::Answerer | Look::Beside => Box::pin(look_at_way(look, planned, address, net, trace)),
             Look::OtherWay => Box::pin(aside::other_way(planned, net, trace)),
             Look::Location => Box::pin(aside::location(planned, address, seen, net, trace)),
             Look::ProxyItself => Box::pin(aside::proxy_itself(planned, address, trace)),
@@ -33,4 +31,13 @@ pub(super) async fn take(
         }
     });
     join_all(all).await;
+}
+
+async fn look_at_way(look: Look, planned: &PlannedProbe, address: SocketAddr, net: &Net, trace: &Trace) {
+    let Some(view) = path::View::new(&planned.ask, address, &net.paths, trace) else { return };
+    match look {
+        Look::Path => view.follow().await,
+        Look::Answerer => view.measure().await,
+        _ => view.look_beside().await,
+    }
 }

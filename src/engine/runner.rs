@@ -9,11 +9,12 @@ use tokio::task::JoinSet;
 use super::attempt::{self, Attempt, Cut};
 use super::observer::Observer;
 use super::retry;
+use crate::diagnose::judge;
 use crate::model::code::Code;
 use crate::model::evidence::Evidence;
 use crate::model::fact::Fact;
 use crate::model::finding::Judgement;
-use crate::model::run::{CutShort, Hop, Outcome, PathEvidence};
+use crate::model::run::{CutShort, Outcome, PathEvidence};
 use crate::net::Net;
 use crate::plan::{Plan, PlannedProbe, Untested};
 
@@ -169,18 +170,12 @@ fn outcome(planned: &PlannedProbe, judgement: Judgement, attempt: Attempt, attem
         tested_from: Some(planned.tested_from.clone()),
         target: Some(planned.ask.target()),
         port: Some(planned.ask.port),
-        path: PathEvidence { last_hop: last_hop(&attempt.evidence), rejected_by },
+        path: PathEvidence { last_hop: judge::last_hop(&attempt.evidence, judgement.code), rejected_by },
         steps: attempt.evidence.steps,
         facts: attempt.evidence.facts,
         attempts,
         ..bare(&planned.flow, judgement)
     }
-}
-
-/// The farthest device on the way that answered, where one was looked for.
-fn last_hop(evidence: &Evidence) -> Option<Hop> {
-    let farthest = evidence.fact(Fact::Hops)?.as_array()?.last()?;
-    serde_json::from_value(farthest.clone()).ok()
 }
 
 fn untested(untested: &Untested) -> Outcome {

@@ -27,6 +27,7 @@ macro_rules! facts {
 facts! {
     Address = "address": "the address that answered (ip:port)",
     LocalAddress = "local-address": "the address on this machine that was used (ip:port)",
+    SourceAddress = "source-address": "the address from which this machine speaks to the target",
     SentBytes = "sent-bytes": "bytes sent on the connection, as the transport saw them",
     ReceivedBytes = "received-bytes": "bytes received on the connection, as the transport saw them",
     FirstByteMs = "first-byte-ms": "milliseconds from the request to the first byte of the answer",
@@ -93,7 +94,14 @@ facts! {
     CloseCode = "close-code": "the code of the Close frame with which the far side ended the WebSocket; 1005 where it gave none",
     Subprotocol = "subprotocol": "the WebSocket subprotocol that the server chose",
 
-    Hops = "hops": "devices on the way that answered a packet whose time to live ended there, nearest first: ttl and address",
+    Hops = "hops": "devices on the way that answered a packet to the very port whose time to live ended there, nearest first: ttl, address, and the time to live with which the answer arrived",
+    AnsweredAt = "answered-at": "how the very port answered packets with a limited time to live: the least that was answered so, what was said, and the time to live with which that arrived",
+    OtherHops = "other-hops": "devices on the way that answered other packets to the same host, as in hops",
+    OtherAnsweredAt = "other-answered-at": "how other packets to the same host were answered, as in answered-at",
+    VanishesBefore = "vanishes-before": "the device that answered other packets to the same host, but, asked at the same time, not those to this port: ttl and address",
+    OnLink = "on-link": "whether the target is reached without a router",
+    KeptBack = "kept-back": "whether this machine itself could not send the packets",
+    Unseen = "unseen": "what this system does not tell of the way",
     Canary = "canary": "what ports of the same address that should be closed did: refused, timed-out, rejected or accepted",
 
     Encryption = "encryption": "SQL Server's encryption answer: off, on, not-supported, required or strict",

@@ -3,8 +3,12 @@
 /// One further look. Each publishes facts; none of them decides anything by itself.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Look {
-    /// Which devices on the way answer, on the very port, and from how far the target's answer comes.
+    /// Where packets to the very port are lost: which devices on the way answer them, and which answer only others.
     Path,
+    /// How far the one is that accepts or refuses on the very port.
+    Answerer,
+    /// How far other packets to the same host come.
+    Beside,
     /// The same question by the way that was not chosen: directly, or through a proxy that a setting names.
     OtherWay,
     /// What the proxy says to a question about itself: whether it answers at all, and how its own answers look.

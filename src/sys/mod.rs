@@ -7,13 +7,15 @@ mod windows;
 
 #[cfg(not(windows))]
 pub use linux::{
-    ConnectionTable, Counters, Packets, allow_many_sockets, failure_of_os_code, host_name, own_addresses,
-    system_proxies, take_icmp, watch_icmp,
+    ConnectionTable, Counters, Packets, UNSEEN, accept_from_afar, allow_many_sockets, failed_resends,
+    failure_of_os_code, host_name, is_on_link, own_addresses, set_hops, system_proxies, take_icmp, take_icmp_arrival,
+    watch_arrival, watch_icmp,
 };
 #[cfg(windows)]
 pub use windows::{
-    ConnectionTable, Counters, Packets, allow_many_sockets, failure_of_os_code, host_name, own_addresses,
-    system_proxies, take_icmp, watch_icmp,
+    ConnectionTable, Counters, Packets, UNSEEN, accept_from_afar, allow_many_sockets, failed_resends,
+    failure_of_os_code, host_name, is_on_link, own_addresses, set_hops, system_proxies, take_icmp, take_icmp_arrival,
+    watch_arrival, watch_icmp,
 };
 
 /// What the system has counted since it started, of connection requests that never became connections.

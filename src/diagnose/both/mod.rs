@@ -18,6 +18,7 @@ mod view;
 
 use std::net::IpAddr;
 
+use super::judge::compared_again;
 use crate::model::code::{Code, Group};
 use crate::model::finding::{Judgement, Lost, Status};
 use crate::model::flow::Transport;
@@ -51,6 +52,9 @@ pub fn with_far_side(outcome: &mut Outcome, far: &Sightings, observed: &Observed
     let (facts, judgement) = (changes::facts(&view), judge(&view));
     outcome.facts.extend(facts.into_iter().map(|(fact, value)| (fact.word().to_owned(), value)));
     if let Some(judgement) = judgement {
+        // One that only adds to what was known has the comparison already.
+        let adds = judgement.sentence.starts_with(&outcome.sentence);
+        let judgement = if adds { judgement } else { compared_again(outcome, judgement) };
         apply(outcome, judgement);
     }
 }

@@ -1,6 +1,7 @@
 //! Answers over HTTP that something else than the service gave: a proxy that nobody configured, a portal, a block page.
 
 use super::Case;
+use super::reach::{self, Answerer};
 use crate::model::code::Code;
 use crate::model::fact::Fact;
 use crate::model::finding::{Confidence, Judgement, Who};
@@ -24,9 +25,7 @@ pub(super) fn judge(case: &Case, status: u64) -> Option<Judgement> {
         }
         (413, _) | (_, None) => None,
         (500..=599, Some(words)) => {
-            let sentence = format!(
-                "A proxy on the way to {target}, or in front of it, can't reach the service ({status}, {words})."
-            );
+            let sentence = format!("{} can't reach the service ({status}, {words}).", a_proxy(case));
             Some(Judgement::fail(Code::ProxyUpstreamFailed, Confidence::Likely, sentence).remedy(
                 Who::TargetHost,
                 format!("Start the service on {target}, or allow the proxy to connect to it."),
@@ -35,9 +34,7 @@ pub(super) fn judge(case: &Case, status: u64) -> Option<Judgement> {
         (_, Some(words)) => {
             let page =
                 case.evidence.text(Fact::Location).map_or(String::new(), |page| format!(" It points to {page}."));
-            let sentence = format!(
-                "A proxy on the way to {target}, or in front of it, forbids the request ({status}, {words}).{page}"
-            );
+            let sentence = format!("{} forbids the request ({status}, {words}).{page}", a_proxy(case));
             Some(Judgement::fail(Code::ProxyDenied, Confidence::Likely, sentence).remedy(Who::Network, exempt))
         }
     }
@@ -53,14 +50,38 @@ pub(super) fn elsewhere(case: &Case, status: u64) -> Option<Judgement> {
     if named || case.evidence.holds(Fact::LocationIsTarget) {
         return None;
     }
-    let sentence = format!(
-        "{} sends its visitors to another host, {host} ({status}): a login page or portal on the way does so, the service hardly.",
-        case.target()
-    );
-    Some(
-        Judgement::fail(Code::HttpRedirected, Confidence::Likely, sentence)
-            .remedy(Who::Network, format!("{} If {host} is yours, name it as the host in the profile.", case.rule())),
-    )
+    let target = case.target();
+    let moved = format!("{target} sends its visitors to another host, {host} ({status})");
+    let named = format!("If {host} is yours, name it as the host in the profile.");
+    match answered_by(case) {
+        Some(Answerer::Host) => {
+            let sentence = format!("{moved}, and it is the host itself that does so.");
+            Some(Judgement::warn(Code::HttpRedirected, Confidence::Likely, sentence).remedy(Who::Profile, named))
+        }
+        Some(Answerer::Device { named: device, confidence }) => {
+            let sentence = format!("{moved}: not the service does so, but {device}, with a login or block page.");
+            let remedy = format!("{} Exempt it from that device. {named}", case.rule());
+            Some(Judgement::fail(Code::HttpRedirected, confidence, sentence).remedy(Who::Network, remedy))
+        }
+        None => {
+            let sentence = format!("{moved}: a login page or portal on the way does so, the service hardly.");
+            let remedy = format!("{} {named}", case.rule());
+            Some(Judgement::fail(Code::HttpRedirected, Confidence::Likely, sentence).remedy(Who::Network, remedy))
+        }
+    }
+}
+
+/// Who gave an answer to a direct request, where the distances say.
+fn answered_by(case: &Case) -> Option<Answerer> {
+    if case.ask.proxy().is_some() { None } else { reach::who_answers(case) }
+}
+
+/// The proxy that says something of itself in an answer to a direct request.
+fn a_proxy(case: &Case) -> String {
+    match answered_by(case) {
+        Some(Answerer::Device { named, .. }) => format!("A proxy on the way to {}, {named},", case.target()),
+        _ => format!("A proxy on the way to {}, or in front of it,", case.target()),
+    }
 }
 
 /// The host of an absolute `Location`, without port and brackets; nothing where it stays on the same host.

@@ -21,12 +21,23 @@ mod websocket;
 use std::net::SocketAddr;
 
 use crate::model::ask::Ask;
+use crate::model::code::Code;
 use crate::model::evidence::Evidence;
+use crate::model::fact::Fact;
 use crate::model::finding::Judgement;
 use crate::model::flow::Flow;
+use crate::model::run::Hop;
 
 pub use intercepted::host_of;
+pub(in crate::diagnose) use other_way::compared_again;
 pub use stage::judge;
+
+/// The device that ends the way, as the record names it.
+#[must_use]
+pub fn last_hop(evidence: &Evidence, code: Code) -> Option<Hop> {
+    let address = evidence.text(Fact::Address).and_then(|address| address.parse::<SocketAddr>().ok());
+    reach::last_hop(evidence, address.map(|address| address.ip()), code)
+}
 
 /// One conversation with one address, ready to be judged.
 #[derive(Debug, Clone, Copy)]
@@ -61,6 +72,22 @@ impl Case<'_> {
     #[must_use]
     pub fn rule(&self) -> &str {
         &self.flow.remedy
+    }
+
+    /// The rule with the addresses, protocol and port that it must name, where they are known.
+    #[must_use]
+    pub fn exact_rule(&self) -> String {
+        let text = |fact| self.evidence.text(fact);
+        let local = text(Fact::LocalAddress).and_then(|local| local.parse::<SocketAddr>().ok()).map(|local| local.ip());
+        let source = local.filter(|ip| !ip.is_unspecified()).or_else(|| text(Fact::SourceAddress)?.parse().ok());
+        match (source, self.address) {
+            (Some(source), Some(to)) if self.ask.proxy().is_none() => {
+                let transport = self.ask.probe.protocol().transport();
+                let (source, target) = (source.to_canonical(), to.ip().to_canonical());
+                format!("{} (Source {source}, destination {target}, {transport} {}.)", self.rule(), to.port())
+            }
+            _ => self.rule().to_owned(),
+        }
     }
 }
 

@@ -14,7 +14,7 @@ use crate::model::probe::Protocol;
 /// Judges one conversation.
 #[must_use]
 pub fn judge(case: &Case) -> Judgement {
-    other_way::compared(case, by_stage(case))
+    other_way::compared(case, reach::unmask(case, by_stage(case)))
 }
 
 fn by_stage(case: &Case) -> Judgement {
@@ -36,6 +36,9 @@ fn by_stage(case: &Case) -> Judgement {
         (StepKind::Proxy, _) => proxy::judge(case, failure),
         (StepKind::Tls, _) if sql::judges_tls(case) => sql::judge(case),
         (StepKind::Tls, _) | (_, Failure::TlsClientCertificate | Failure::TlsAlert) => tls::judge(case, failure),
+        (StepKind::Reply, Failure::TimedOut) if is_udp(case) => {
+            reach::vanished(case).unwrap_or_else(|| by_protocol(case))
+        }
         (StepKind::Request | StepKind::Reply | StepKind::Hold, _) => by_protocol(case),
     }
 }

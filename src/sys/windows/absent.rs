@@ -1,9 +1,45 @@
-//! What Windows does not show without a driver: counters of half-open connections, and packets. Neither can be opened.
+//! What Windows does not show without a driver: counters of half-open connections, packets, and how far answers have come.
 
 use std::convert::Infallible;
 use std::net::IpAddr;
+use std::os::windows::io::AsSocket;
 
+use crate::model::evidence::Icmp;
 use crate::sys::{Counts, Direction};
+
+/// What this system does not tell of the way.
+pub const UNSEEN: &[&str] = &[
+    "which device answers datagrams with ICMP",
+    "how many routers an answer has passed",
+    "whether this machine's own firewall kept a connection request back",
+];
+
+/// An ICMP error and the time to live with which it arrived, which this system does not tell.
+#[must_use]
+pub fn take_icmp_arrival(socket: &impl AsSocket) -> Option<(Icmp, Option<u8>)> {
+    super::take_icmp(socket).map(|icmp| (icmp, None))
+}
+
+/// The time to live of ICMP errors is not told.
+pub fn watch_arrival(_socket: &impl AsSocket) {}
+
+/// Answers can't be told apart by their time to live.
+#[must_use]
+pub fn accept_from_afar(_socket: &impl AsSocket, _least: u8, _v6: bool) -> bool {
+    false
+}
+
+/// Whether an address is reached without a router is not asked.
+#[must_use]
+pub fn is_on_link(_address: IpAddr) -> Option<bool> {
+    None
+}
+
+/// Packets that its own firewall keeps back end the connect at once with an error: there is nothing to count.
+#[must_use]
+pub fn failed_resends() -> Option<u64> {
+    None
+}
 
 /// Counters of half-open connections.
 pub struct Counters(Infallible);
