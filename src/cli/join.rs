@@ -122,7 +122,7 @@ async fn together(
     let plan = planned(&profile, sides, args)?;
     let observer = progress::observer(plan.probes.len());
     let own = session::run(&profile, &plan, observer, Vec::new);
-    let theirs = channel.test(answers.list.clone(), fingerprint.clone());
+    let theirs = channel.test(answers.list.clone(), fingerprint.clone(), plan.deadline);
     let (own, theirs) = tokio::join!(own, theirs);
     let mut run = own?;
     let theirs = theirs.unwrap_or_else(|error| lost(&error));

@@ -41,6 +41,11 @@ impl Cause {
         let place = match outcome.code.group() {
             Group::Proxy => proxy.unwrap_or(&target).to_owned(),
             Group::Name => host(proxy.unwrap_or(&target)).to_owned(),
+            // There is no way to the host, whatever the port.
+            Group::Reach if outcome.code == Code::Unreachable => {
+                let said_by = outcome.path.rejected_by.and_then(|icmp| icmp.from);
+                format!("{} {said_by:?}", host(&target))
+            }
             Group::Reach | Group::Tls => format!("{} {target}", outcome.transport),
             _ => format!("{} {target} {}", outcome.transport, outcome.check),
         };

@@ -8,6 +8,9 @@ use crate::model::finding::{Confidence, Judgement, Status};
 use crate::model::flow::Transport;
 use crate::model::look::Look;
 
+/// A conversation in which something came less than so many milliseconds ago moves, however slowly.
+const MOVING_MS: u64 = 300;
+
 /// The looks that can tell more about a conversation that was judged so.
 #[must_use]
 pub fn wanted(case: &Case, judgement: &Judgement) -> Vec<Look> {
@@ -18,7 +21,8 @@ pub fn wanted(case: &Case, judgement: &Judgement) -> Vec<Look> {
     if case.address.is_none() {
         return beside.into_iter().filter(|look| *look == Look::OtherWay).collect();
     }
-    at_way(case, judgement).into_iter().chain(beside).collect()
+    let small = stalls(case).then_some(Look::SmallPackets);
+    small.into_iter().chain(at_way(case, judgement)).chain(beside).collect()
 }
 
 /// The looks that compare with what else could be asked.
@@ -101,4 +105,15 @@ fn only_accepted(case: &Case) -> bool {
 fn nothing_came(case: &Case) -> bool {
     case.evidence.number(Fact::ReceivedBytes).is_none_or(|bytes| bytes == 0)
         && case.evidence.number(Fact::TransferPort).is_none()
+}
+
+/// Whether a conversation stopped moving on a connection that was opened. (One that only idles may well be cut by something else.)
+fn stalls(case: &Case) -> bool {
+    let open = case.ask.probe.protocol().transport() == Transport::Tcp && case.evidence.passed(StepKind::Connect);
+    let stopped = case.evidence.stopped_at().is_some_and(|step| {
+        step.error == Some(Failure::TimedOut)
+            && matches!(step.kind, StepKind::Proxy | StepKind::Tls | StepKind::Request | StepKind::Reply)
+    });
+    let moves = case.evidence.number(Fact::QuietMs).is_some_and(|millis| millis < MOVING_MS);
+    open && stopped && !moves
 }

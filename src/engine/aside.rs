@@ -76,7 +76,7 @@ async fn usual_tunnel(planned: &PlannedProbe, proxy: &Proxy, address: SocketAddr
     let ask = Ask { port: HTTPS, ..varied(&planned.ask) };
     let aside = trace.fork();
     let asked = async {
-        let stream = tcp::connect(address, ask.source, &aside).await?;
+        let stream = tcp::connect(address, &ask, &aside).await?;
         proxy::tunnel(Box::new(stream), proxy, &ask, address, net, &aside).await.map(|_| ())
     };
     let _ = tokio::time::timeout(PATIENCE, asked).await;
@@ -87,8 +87,7 @@ async fn usual_tunnel(planned: &PlannedProbe, proxy: &Proxy, address: SocketAddr
 
 /// Asks the proxy for a page of its own.
 pub(super) async fn proxy_itself(planned: &PlannedProbe, address: SocketAddr, trace: &Trace) {
-    let Some(through) = planned.ask.proxy() else { return };
-    let _ = tokio::time::timeout(PATIENCE, proxy::itself(through, address, planned.ask.source, trace)).await;
+    let _ = tokio::time::timeout(PATIENCE, proxy::itself(&planned.ask, address, trace)).await;
 }
 
 /// Resolves the host that a redirect points to, to compare it with who was asked.

@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use futures_util::future::{BoxFuture, join_all};
 
 use super::aside;
+use super::segments;
 use crate::model::evidence::Evidence;
 use crate::model::look::Look;
 use crate::net::trace::Trace;
@@ -21,9 +22,25 @@ pub(super) async fn take(
     net: &Net,
     trace: &Trace,
 ) {
+    let view = || path::View::new(&planned.ask, address, &net.paths, trace);
     let all = looks.into_iter().map(|look| -> BoxFuture<'_, ()> {
         match look {
-            Look::Path | Look::Answerer | Look::Beside => Box::pin(look_at_way(look, planned, address, net, trace)),
+            Look::Path => Box::pin(async {
+                if let Some(view) = view() {
+                    view.follow().await;
+                }
+            }),
+            Look::Answerer => Box::pin(async {
+                if let Some(view) = view() {
+                    view.measure().await;
+                }
+            }),
+            Look::Beside => Box::pin(async {
+                if let Some(view) = view() {
+                    view.look_beside().await;
+                }
+            }),
+            Look::SmallPackets => Box::pin(segments::measure(&planned.ask, address, seen, net, trace)),
             Look::OtherWay => Box::pin(aside::other_way(planned, net, trace)),
             Look::Location => Box::pin(aside::location(planned, address, seen, net, trace)),
             Look::ProxyItself => Box::pin(aside::proxy_itself(planned, address, trace)),
@@ -31,13 +48,4 @@ pub(super) async fn take(
         }
     });
     join_all(all).await;
-}
-
-async fn look_at_way(look: Look, planned: &PlannedProbe, address: SocketAddr, net: &Net, trace: &Trace) {
-    let Some(view) = path::View::new(&planned.ask, address, &net.paths, trace) else { return };
-    match look {
-        Look::Path => view.follow().await,
-        Look::Answerer => view.measure().await,
-        _ => view.look_beside().await,
-    }
 }

@@ -8,3 +8,4 @@ pub mod observer;
 pub mod record;
 pub mod retry;
 pub mod runner;
+mod segments;

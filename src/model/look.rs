@@ -9,6 +9,8 @@ pub enum Look {
     Answerer,
     /// How far other packets to the same host come.
     Beside,
+    /// Whether the conversation works with smaller packets, and up to which size.
+    SmallPackets,
     /// The same question by the way that was not chosen: directly, or through a proxy that a setting names.
     OtherWay,
     /// What the proxy says to a question about itself: whether it answers at all, and how its own answers look.

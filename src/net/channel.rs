@@ -74,7 +74,7 @@ async fn dial(
     net: &Net,
     trace: &Trace,
 ) -> Result<Stream, Stopped> {
-    let stream: Stream = Box::new(tcp::connect(address, ask.source, trace).await?);
+    let stream: Stream = Box::new(tcp::connect(address, ask, trace).await?);
     match &ask.route {
         Route::Proxy(through) if security == Security::Tls || tunnel == Tunnel::Always => {
             proxy::tunnel(stream, through, ask, address, net, trace).await

@@ -24,6 +24,10 @@ use crate::net::{Net, Stream};
 
 /// How long one way to the listener may take.
 const ATTEMPT: Duration = Duration::from_secs(5);
+/// How long an answer may take to come over a slow channel.
+const ANSWER: Duration = Duration::from_secs(15);
+/// How long leaving may take.
+const GOODBYE: Duration = Duration::from_secs(1);
 /// How often a listener without a place is asked again.
 const ROUNDS: u64 = 8;
 
@@ -47,6 +51,8 @@ pub enum CantJoin {
     Expired,
     #[error("the listener was not reached: {0}")]
     Unreached(String),
+    #[error("it said nothing more in the time given")]
+    Silent,
     #[error("the listener refused: {0}")]
     Refused(String),
     #[error(transparent)]
@@ -168,6 +174,8 @@ impl Search<'_> {
             tls: TlsExpectation { fingerprint, ..TlsExpectation::default() },
             token: Token::random(),
             source: self.source,
+            // What is said of a way that loses large packets must not be lost on it.
+            largest_segment: Some(Ask::SMALLEST_SEGMENT),
         }
     }
 }
@@ -194,13 +202,18 @@ fn missed(evidence: &Evidence) -> Missed {
 }
 
 impl Channel {
-    /// Asks the other side to run its own flows, and waits for what they gave.
+    /// Asks the other side to run its own flows, and waits for what they gave: as long as its run may last, and a little more.
     ///
     /// # Errors
     /// The channel broke.
-    pub async fn test(&mut self, answers: Vec<Answering>, certificate: String) -> Result<Vec<Outcome>, CantJoin> {
+    pub async fn test(
+        &mut self,
+        answers: Vec<Answering>,
+        certificate: String,
+        run: Duration,
+    ) -> Result<Vec<Outcome>, CantJoin> {
         self.speech.say(&FromJoiner::Test { answers, certificate }).await?;
-        match self.speech.hear().await? {
+        match self.hear(run + ANSWER).await? {
             FromListener::Tested { outcomes } => Ok(outcomes),
             FromListener::Refused { why } => Err(CantJoin::Refused(why)),
             _ => Err(CantJoin::Refused("it answered out of turn".to_owned())),
@@ -213,16 +226,23 @@ impl Channel {
     /// The channel broke.
     pub async fn what_did_you_see(&mut self) -> Result<Sightings, CantJoin> {
         self.speech.say(&FromJoiner::WhatDidYouSee).await?;
-        match self.speech.hear().await? {
+        match self.hear(ANSWER).await? {
             FromListener::Saw(sightings) => Ok(sightings),
             FromListener::Refused { why } => Err(CantJoin::Refused(why)),
             _ => Err(CantJoin::Refused("it answered out of turn".to_owned())),
         }
     }
 
+    async fn hear(&mut self, within: Duration) -> Result<FromListener, CantJoin> {
+        Ok(timeout(within, self.speech.hear()).await.map_err(|_| CantJoin::Silent)??)
+    }
+
     /// Leaves.
     pub async fn bye(mut self) {
-        let _ = self.speech.say(&FromJoiner::Bye).await;
-        self.speech.close().await;
+        let goodbye = async {
+            let _ = self.speech.say(&FromJoiner::Bye).await;
+            self.speech.close().await;
+        };
+        let _ = timeout(GOODBYE, goodbye).await;
     }
 }

@@ -65,6 +65,7 @@ impl View<'_> {
             tls: endpoint.tls.clone(),
             token: self.token(),
             source: self.source(),
+            largest_segment: None,
         };
         PlannedProbe {
             flow: self.flow(),

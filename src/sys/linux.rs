@@ -1,8 +1,10 @@
 //! Linux: ICMP behind failures from the socket's error queue (`IP_RECVERR`, ip(7)), without privileges.
 //!
-//! What passes before any program sees it is in [`table`], [`counters`] and [`packets`].
+//! What passes before any program sees it is in [`table`], [`counters`] and [`packets`]; how far a connection's
+//! bytes have come is in [`delivery`].
 
 mod counters;
+mod delivery;
 mod packets;
 mod table;
 mod way;
@@ -15,6 +17,7 @@ use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use nix::sys::socket::{ControlMessageOwned, MsgFlags, SockaddrStorage, recvmsg, setsockopt, sockopt};
 
 pub use counters::Counters;
+pub use delivery::{delivery, limit_segments};
 pub use packets::Packets;
 pub use table::ConnectionTable;
 pub use way::{UNSEEN, accept_from_afar, failed_resends, is_on_link, set_hops, watch_arrival};

@@ -176,11 +176,10 @@ impl Host for Listening {
         }
         let mut admissions = vec![self.shared.peers.admit(address)];
         admissions.extend(named.iter().map(|named| self.shared.peers.admit_named(*named)));
-        if address.is_loopback() || sys::own_addresses().contains(&address) {
-            // Both sides are on this machine: the probes may come from its loopback addresses as well.
-            let loopback = [IpAddr::V4(Ipv4Addr::LOCALHOST), IpAddr::V6(Ipv6Addr::LOCALHOST)];
-            admissions.extend(loopback.map(|address| self.shared.peers.admit(address)));
-        }
+        // This side's own flows may go to roles that it plays itself, and both sides may be on this machine.
+        let loopback = [IpAddr::V4(Ipv4Addr::LOCALHOST), IpAddr::V6(Ipv6Addr::LOCALHOST)];
+        let own = loopback.into_iter().chain(sys::own_addresses());
+        admissions.extend(own.map(|address| self.shared.peers.admit(address)));
         match self.me.upgrade() {
             Some(listening) => Box::new(Seat { _admissions: admissions, listening }),
             None => Box::new(Ended),

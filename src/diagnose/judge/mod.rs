@@ -7,6 +7,7 @@ mod http;
 mod intercepted;
 mod name;
 mod other_way;
+mod packets;
 mod proxy;
 mod reach;
 mod smb;
@@ -66,6 +67,13 @@ impl Case<'_> {
     fn turned_away_by_another(&self) -> bool {
         let sender = self.evidence.stopped_at().and_then(|step| step.icmp).and_then(|icmp| icmp.from);
         sender.is_some_and(|from| self.address.is_none_or(|target| target.ip().to_canonical() != from.to_canonical()))
+    }
+
+    /// Whether the conversation that ran out of time was still moving: the last sign of it came in the second half of the time
+    /// that its last step took. Pauses are long where packets are lost, but a conversation that is stuck never ends one.
+    fn was_moving(&self) -> bool {
+        let took = self.evidence.stopped_at().map_or(0, |step| step.took_ms.0 / 1000);
+        self.evidence.number(Fact::QuietMs).is_some_and(|quiet| quiet * 2 < took)
     }
 
     /// The rule to ask the firewall team for, in the check's words.

@@ -11,7 +11,7 @@ pub(super) use dropped::vanished;
 use super::{Case, proxy, unforeseen};
 use crate::model::code::Code;
 use crate::model::evidence::{Failure, Millis, Step};
-use crate::model::finding::{Confidence, Judgement, Who};
+use crate::model::finding::{Confidence, Judgement, Lost, Who};
 use crate::model::flow::Transport;
 
 /// Neighbours that don't answer are given up after three questions, a second apart; anything faster was not a neighbour.
@@ -129,7 +129,8 @@ fn no_host(case: &Case, step: &Step) -> Judgement {
         .remedy(
             Who::ThisHost,
             format!("Look for an `unreachable` route to {} on this machine. {}", case.ask.host, case.exact_rule()),
-        );
+        )
+        .lost(Lost::Request);
     }
     no_neighbour(case)
 }
@@ -153,6 +154,7 @@ fn no_neighbour(case: &Case) -> Judgement {
             case.ask.host
         ),
     )
+    .lost(Lost::Request)
 }
 
 fn no_route(case: &Case) -> Judgement {
@@ -168,6 +170,7 @@ fn no_route(case: &Case) -> Judgement {
             case.ask.host
         ),
     )
+    .lost(Lost::Request)
 }
 
 fn denied(case: &Case) -> Judgement {
@@ -183,6 +186,7 @@ fn denied(case: &Case) -> Judgement {
             case.exact_rule()
         ),
     )
+    .lost(Lost::Request)
 }
 
 fn cut(case: &Case) -> Judgement {

@@ -1,7 +1,7 @@
 //! Which judge a conversation goes to, by the stage in which it stopped.
 
 use super::{
-    Case, http, intercepted, name, other_way, proxy, reach, smb, sql, sql_browser, tcp, tftp, tls, unforeseen,
+    Case, http, intercepted, name, other_way, packets, proxy, reach, smb, sql, sql_browser, tcp, tftp, tls, unforeseen,
     websocket,
 };
 use crate::model::code::Code;
@@ -14,7 +14,8 @@ use crate::model::probe::Protocol;
 /// Judges one conversation.
 #[must_use]
 pub fn judge(case: &Case) -> Judgement {
-    other_way::compared(case, reach::unmask(case, by_stage(case)))
+    let judgement = packets::judge(case, || by_stage(case)).unwrap_or_else(|| reach::unmask(case, by_stage(case)));
+    other_way::compared(case, judgement)
 }
 
 fn by_stage(case: &Case) -> Judgement {

@@ -138,14 +138,10 @@ fn own_words(headers: &HeaderMap) -> Option<String> {
 ///
 /// # Errors
 /// [`Stopped`] where it gives no answer in HTTP.
-pub async fn itself(
-    proxy: &Proxy,
-    address: SocketAddr,
-    source: Option<std::net::IpAddr>,
-    trace: &Trace,
-) -> Result<(), Stopped> {
+pub async fn itself(ask: &Ask, address: SocketAddr, trace: &Trace) -> Result<(), Stopped> {
+    let Some(proxy) = ask.proxy() else { return Err(Stopped) };
     let aside = trace.fork();
-    let stream = tcp::connect(address, source, &aside).await?;
+    let stream = tcp::connect(address, ask, &aside).await?;
     let mut line = Conversation::open(Box::new(stream), &aside).await?;
     let mut request = Request::new(Outgoing::nothing());
     if let Ok(host) = HeaderValue::from_str(&host_port(&proxy.host, proxy.port)) {
@@ -318,7 +314,7 @@ impl<'a> Rounds<'a> {
     }
 
     async fn dial_again(&mut self) -> Result<(), Stopped> {
-        let connection = tcp::connect(self.address, self.ask.source, self.trace).await?;
+        let connection = tcp::connect(self.address, self.ask, self.trace).await?;
         self.line = Conversation::open(Box::new(connection), self.trace).await?;
         self.answered = 0;
         Ok(())

@@ -1,11 +1,29 @@
-//! What Windows does not show without a driver: counters of half-open connections, packets, and how far answers have come.
+//! What Windows does not show or do without a driver: counters of half-open connections, packets, how far answers and bytes
+//! have come, and connections with a smaller segment size than the interface's.
 
 use std::convert::Infallible;
+use std::io;
 use std::net::IpAddr;
 use std::os::windows::io::AsSocket;
 
+use socket2::Socket;
+
 use crate::model::evidence::Icmp;
-use crate::sys::{Counts, Direction};
+use crate::sys::{Counts, Delivery, Direction};
+
+/// How far the bytes of a connection have come: not asked here.
+#[must_use]
+pub fn delivery(_socket: &impl AsSocket) -> Option<Delivery> {
+    None
+}
+
+/// The documented options of Winsock have none for it.
+///
+/// # Errors
+/// Always.
+pub fn limit_segments(_socket: &Socket, _bytes: u16) -> io::Result<()> {
+    Err(io::ErrorKind::Unsupported.into())
+}
 
 /// What this system does not tell of the way.
 pub const UNSEEN: &[&str] = &[

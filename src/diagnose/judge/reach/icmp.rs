@@ -7,7 +7,7 @@ use crate::diagnose::judge::Case;
 use crate::model::code::Code;
 use crate::model::evidence::{Icmp, Millis};
 use crate::model::fact::Fact;
-use crate::model::finding::{Confidence, Judgement, Who};
+use crate::model::finding::{Confidence, Judgement, Lost, Who};
 use crate::model::flow::Transport;
 use crate::model::way::{Said, Way};
 
@@ -67,7 +67,9 @@ pub(super) fn told(case: &Case, icmp: Icmp) -> Judgement {
             _ => denied(case),
         };
     }
-    match says {
+    let judgement = match says {
+        // A datagram to a closed port came to the host: nothing was lost.
+        Says::NoPort if closed(case, sender) => return refused(case),
         Says::NoPort => no_port(case, &message, sender),
         Says::Unreachable if matches!(sender, Sender::Target) => host_says(case, &message),
         Says::Unreachable => match not_the_way(case, icmp) {
@@ -76,7 +78,14 @@ pub(super) fn told(case: &Case, icmp: Icmp) -> Judgement {
         },
         Says::Forbidden | Says::Other => rejected(case, &message, sender),
         Says::Loop => looping(case, &message, sender),
-    }
+    };
+    // The message quotes the packet that did not pass: the request.
+    judgement.lost(Lost::Request)
+}
+
+/// UDP hosts answer for a closed port with this message.
+fn closed(case: &Case, sender: Sender) -> bool {
+    !matches!(sender, Sender::Device(_)) && case.ask.probe.protocol().transport() == Transport::Udp
 }
 
 /// Who sent an ICMP message.
@@ -132,12 +141,12 @@ fn rejected(case: &Case, message: &str, sender: Sender) -> Judgement {
     .remedy(who, format!("{} {place}", case.exact_rule()))
 }
 
-/// TCP hosts answer a closed port with a reset: an ICMP message in its place is a firewall's. UDP hosts answer with it.
+/// TCP hosts answer a closed port with a reset: an ICMP message in its place is a firewall's.
 fn no_port(case: &Case, message: &str, sender: Sender) -> Judgement {
     let target = case.target();
     let (who, place) = sender.keeper(case);
-    match (sender, case.ask.probe.protocol().transport()) {
-        (Sender::Device(address), _) => Judgement::fail(
+    match sender {
+        Sender::Device(address) => Judgement::fail(
             Code::RefusedInPath,
             Confidence::Likely,
             format!(
@@ -145,12 +154,11 @@ fn no_port(case: &Case, message: &str, sender: Sender) -> Judgement {
                  path, or the host behind address translation."
             ),
         ),
-        (_, Transport::Tcp) => Judgement::fail(
+        _ => Judgement::fail(
             Code::Rejected,
             Confidence::Likely,
             format!("{target} can't be reached: the firewall of the host itself rejects the packets with {message}."),
         ),
-        (_, Transport::Udp) => return refused(case),
     }
     .remedy(who, format!("{} {place}", case.exact_rule()))
 }
