@@ -7,6 +7,7 @@ use crate::model::fact::Fact;
 use crate::model::finding::{Confidence, Judgement, Status};
 use crate::model::flow::Transport;
 use crate::model::look::Look;
+use crate::model::probe::Protocol;
 
 /// A conversation in which something came less than so many milliseconds ago moves, however slowly.
 const MOVING_MS: u64 = 300;
@@ -22,7 +23,7 @@ pub fn wanted(case: &Case, judgement: &Judgement) -> Vec<Look> {
         return beside.into_iter().filter(|look| *look == Look::OtherWay).collect();
     }
     let small = stalls(case).then_some(Look::SmallPackets);
-    small.into_iter().chain(at_way(case, judgement)).chain(beside).collect()
+    small.into_iter().chain(at_way(case, judgement)).chain(at_tls(case, judgement)).chain(beside).collect()
 }
 
 /// The looks that compare with what else could be asked.
@@ -32,6 +33,15 @@ fn beside_way(case: &Case, judgement: &Judgement) -> Vec<Look> {
         looks.push(Look::Location);
     }
     looks
+}
+
+/// The look at a TLS handshake that decides most.
+fn at_tls(case: &Case, judgement: &Judgement) -> Option<Look> {
+    match judgement.code {
+        Code::TlsDropped | Code::TlsReset if over_http(case) => Some(Look::Hello),
+        Code::TlsExpired | Code::TlsNotYetValid if over_http(case) => Some(Look::Clock),
+        _ => None,
+    }
 }
 
 /// The look at the way that decides most.
@@ -116,4 +126,9 @@ fn stalls(case: &Case) -> bool {
     });
     let moves = case.evidence.number(Fact::QuietMs).is_some_and(|millis| millis < MOVING_MS);
     open && stopped && !moves
+}
+
+/// Whether TLS carries HTTP there: what is asked again is asked in HTTP.
+fn over_http(case: &Case) -> bool {
+    matches!(case.ask.probe.protocol(), Protocol::Http | Protocol::Websocket)
 }

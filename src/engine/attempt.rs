@@ -1,6 +1,6 @@
 //! One attempt of one check: the name resolved, then every address asked at once, each judged for itself.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::pin::pin;
 use std::time::Duration;
 
@@ -68,14 +68,38 @@ pub(super) async fn make(
             return unnamed(planned, naming.finish(ended), looking, &found).await;
         }
     };
-    let names = naming.finish(Failure::NameServerSilent);
+    let mut names = naming.finish(Failure::NameServerSilent);
+    let others = other_addresses(planned, &names, &addresses);
     let mut conversations: Vec<BoxFuture<'_, Heard>> = Vec::with_capacity(addresses.len());
     for ip in addresses {
         let address = SocketAddr::new(ip, port);
         conversations.push(Box::pin(converse(planned, address, net, naming.fork(), limit, cut.clone())));
     }
-    let heard = join_all(conversations).await;
+    let (heard, open) = tokio::join!(join_all(conversations), opening(others, planned, limit, cut));
+    if !open.is_empty() && heard.iter().all(Heard::never_opened) {
+        names.facts.insert(Fact::OtherOpens.word().to_owned(), open.into());
+    }
     combine::combine(planned, names, heard)
+}
+
+/// The addresses that the other way of resolving gives, where it shares none with the one that decides.
+fn other_addresses(planned: &PlannedProbe, names: &Evidence, used: &[IpAddr]) -> Vec<SocketAddr> {
+    let (_, port) = planned.ask.first_hop();
+    let of = |fact| names.fact(fact).and_then(|list| list.as_array()).into_iter().flatten();
+    let given = of(Fact::SystemAddresses).chain(of(Fact::DnsAddresses)).filter_map(|ip| ip.as_str()?.parse().ok());
+    let both = names.fact(Fact::SystemAddresses).is_some() && names.fact(Fact::DnsAddresses).is_some();
+    let tcp = planned.ask.probe.protocol().transport() == Transport::Tcp;
+    given.filter(|ip| both && tcp && !used.contains(ip)).map(|ip| SocketAddr::new(ip, port)).collect()
+}
+
+/// Those of the addresses that accept a connection. Nothing is said to them: they may be anybody's.
+async fn opening(addresses: Vec<SocketAddr>, planned: &PlannedProbe, limit: Instant, cut: &Cut) -> Vec<String> {
+    let connects = addresses.into_iter().map(async |address| {
+        let trace = Trace::new(std::time::Instant::now());
+        let opened = within(limit, cut, crate::net::tcp::connect(address, &planned.ask, &trace)).await;
+        matches!(opened, Ok(Ok(_))).then(|| address.ip().to_string())
+    });
+    join_all(connects).await.into_iter().flatten().collect()
 }
 
 /// Which proxy settings there are, and which decided: known whatever becomes of the proxy, its name included.

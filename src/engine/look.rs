@@ -9,7 +9,7 @@ use super::segments;
 use crate::model::evidence::Evidence;
 use crate::model::look::Look;
 use crate::net::trace::Trace;
-use crate::net::{Net, path};
+use crate::net::{Net, channel, path};
 use crate::plan::PlannedProbe;
 
 /// Takes all of these looks at once, at a conversation of which so much is seen; what they find is in the trace as soon as it
@@ -45,6 +45,8 @@ pub(super) async fn take(
             Look::Location => Box::pin(aside::location(planned, address, seen, net, trace)),
             Look::ProxyItself => Box::pin(aside::proxy_itself(planned, address, trace)),
             Look::ProxyRules => Box::pin(aside::proxy_rules(planned, address, net, trace)),
+            Look::Hello => Box::pin(channel::hello::again(&planned.ask, address, net, trace)),
+            Look::Clock => Box::pin(channel::clock::compare(&planned.ask, address, net, trace)),
         }
     });
     join_all(all).await;

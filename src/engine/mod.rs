@@ -5,6 +5,7 @@ mod attempt;
 mod combine;
 mod look;
 pub mod observer;
+mod opened;
 pub mod record;
 pub mod retry;
 pub mod runner;

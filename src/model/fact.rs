@@ -25,8 +25,10 @@ macro_rules! facts {
 }
 
 facts! {
+    Prerequisite = "prerequisite": "the check whose answer this one waited for",
     Address = "address": "the address that answered (ip:port)",
     LocalAddress = "local-address": "the address on this machine that was used (ip:port)",
+    ConnectRepeats = "connect-repeats": "how often a connection request was sent again before it was answered",
     SourceAddress = "source-address": "the address from which this machine speaks to the target",
     SentBytes = "sent-bytes": "bytes sent on the connection, as the transport saw them",
     ReceivedBytes = "received-bytes": "bytes received on the connection, as the transport saw them",
@@ -40,6 +42,11 @@ facts! {
     SystemAddresses = "system-addresses": "addresses that the operating system resolves the name to",
     DnsAddresses = "dns-addresses": "addresses that the name servers give for the name",
     DnsFailure = "dns-failure": "why the name servers gave no address, where the system's resolver did",
+    SystemFailure = "system-failure": "why the operating system gave no address, where the name servers' answer was used instead",
+    NameServers = "name-servers": "what each name server that answered says of the name, where that matters",
+    NameServersSilent = "name-servers-silent": "how many name servers had not answered",
+    CompletedName = "completed-name": "the full name that a search suffix made of the name asked for, which by itself does not exist",
+    OtherOpens = "other-opens": "addresses that the other way of resolving gives, and that accept connections where the ones used do not",
     Banner = "banner": "the first bytes that came back, made printable",
     Token = "token": "the token that this probe carried",
     Echoed = "echoed": "whether the far side repeated this probe's token, as only a responder does",
@@ -78,6 +85,10 @@ facts! {
     TlsTrust = "tls-trust": "who vouched for the certificate: platform, platform-library, ca, fingerprint, or nobody where it is not judged",
     TlsClientCertificate = "tls-client-certificate": "whether the server asked for a certificate of this side",
     TlsAlert = "tls-alert": "the alert with which the far side ended the handshake",
+    TlsHellos = "tls-hellos": "what came back when a hello that failed was said again: with the same server name, without one, and with another",
+    PlainAnswer = "plain-answer": "the first line that came back to plain HTTP on a port where the TLS hello had failed",
+    HostTime = "host-time": "the time that the target's HTTP answers give, where its certificate is out of its dates",
+    ClockAhead = "clock-ahead": "seconds that this machine's clock is ahead of the target's; negative where it is behind",
     TlsFingerprint = "tls-fingerprint": "SHA-256 of the leaf certificate, in hexadecimal",
     TlsDaysLeft = "tls-days-left": "days until the leaf certificate expires; negative after that",
 

@@ -19,4 +19,8 @@ pub enum Look {
     ProxyRules,
     /// Whether the other host that a redirect points to is the target by another name.
     Location,
+    /// What comes back to TLS hellos with other server names, and to plain HTTP on the same port.
+    Hello,
+    /// What time it is for the target.
+    Clock,
 }

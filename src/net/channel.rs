@@ -1,5 +1,8 @@
 //! What an HTTP conversation runs over: TCP, a tunnel where a proxy must be tunnelled through, and TLS.
 
+pub mod clock;
+pub mod hello;
+
 use std::net::SocketAddr;
 use std::time::Duration;
 

@@ -61,6 +61,9 @@ fn prepare(address: SocketAddr, ask: &Ask) -> io::Result<(TcpSocket, Socket)> {
 fn opened(stream: TcpStream, watch: Socket, trace: &Trace) -> Connection {
     // Without it small questions wait for acknowledgements and the timings lie; a socket that can't is still usable.
     let _ = stream.set_nodelay(true);
+    if let Some(repeats) = sys::repeated_requests(&stream).filter(|repeats| *repeats > 0) {
+        trace.fact(Fact::ConnectRepeats, repeats);
+    }
     if let Ok(local) = stream.local_addr() {
         trace.fact(Fact::LocalAddress, local.to_string());
     }

@@ -6,6 +6,7 @@
 mod counters;
 mod delivery;
 mod packets;
+mod repeats;
 mod table;
 mod way;
 
@@ -19,6 +20,7 @@ use nix::sys::socket::{ControlMessageOwned, MsgFlags, SockaddrStorage, recvmsg, 
 pub use counters::Counters;
 pub use delivery::{delivery, limit_segments};
 pub use packets::Packets;
+pub use repeats::repeated_requests;
 pub use table::ConnectionTable;
 pub use way::{UNSEEN, accept_from_afar, failed_resends, is_on_link, set_hops, watch_arrival};
 

@@ -5,6 +5,7 @@
 
 mod http;
 mod intercepted;
+mod loss;
 mod name;
 mod other_way;
 mod packets;
@@ -30,6 +31,7 @@ use crate::model::flow::Flow;
 use crate::model::run::Hop;
 
 pub use intercepted::host_of;
+pub use name::beside as with_names;
 pub(in crate::diagnose) use other_way::compared_again;
 pub use stage::judge;
 

@@ -1,8 +1,8 @@
 //! Which judge a conversation goes to, by the stage in which it stopped.
 
 use super::{
-    Case, http, intercepted, name, other_way, packets, proxy, reach, smb, sql, sql_browser, tcp, tftp, tls, unforeseen,
-    websocket,
+    Case, http, intercepted, loss, name, other_way, packets, proxy, reach, smb, sql, sql_browser, tcp, tftp, tls,
+    unforeseen, websocket,
 };
 use crate::model::code::Code;
 use crate::model::evidence::{Failure, StepKind};
@@ -20,7 +20,7 @@ pub fn judge(case: &Case) -> Judgement {
 
 fn by_stage(case: &Case) -> Judgement {
     let Some((kind, failure)) = case.evidence.stopped_at().and_then(|step| Some((step.kind, step.error?))) else {
-        return by_protocol(case);
+        return loss::told(case, by_protocol(case));
     };
     match (kind, failure) {
         (_, Failure::Interrupted) => interrupted(case, kind),

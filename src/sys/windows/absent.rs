@@ -103,3 +103,9 @@ impl Packets {
         match self.0 {}
     }
 }
+
+/// Connection requests that were sent again: not read on this system.
+#[must_use]
+pub fn repeated_requests<S>(_socket: &S) -> Option<u32> {
+    None
+}
