@@ -7,7 +7,7 @@ use crate::model::fact::Fact;
 use crate::model::finding::{Confidence, Judgement, Status};
 use crate::model::flow::Transport;
 use crate::model::look::Look;
-use crate::model::probe::Protocol;
+use crate::model::probe::{Method, Probe, Protocol};
 
 /// A conversation in which something came less than so many milliseconds ago moves, however slowly.
 const MOVING_MS: u64 = 300;
@@ -32,7 +32,17 @@ fn beside_way(case: &Case, judgement: &Judgement) -> Vec<Look> {
     if judgement.code == Code::HttpRedirected && case.evidence.text(Fact::Location).is_some() {
         looks.push(Look::Location);
     }
+    if heavy(case) && judgement.status != Status::Unknown {
+        looks.push(Look::Lighter);
+    }
     looks
+}
+
+/// A request with a body, or by another method than pages are asked for with, that came as far as being sent.
+fn heavy(case: &Case) -> bool {
+    let Probe::Http(http) = &case.ask.probe else { return false };
+    let bare = matches!(http.method, None | Some(Method::Get | Method::Head)) && http.send_bytes.is_none();
+    !bare && case.evidence.steps.iter().any(|step| step.kind == StepKind::Request)
 }
 
 /// The look at a TLS handshake that decides most.

@@ -21,6 +21,8 @@ use crate::plan::PlannedProbe;
 
 /// The time that one variation may take: enough for two lost packets, and for a proxy that connects.
 const PATIENCE: Duration = Duration::from_millis(1500);
+/// Bytes of a body that fits into one packet.
+const SMALL_BODY: u64 = 512;
 /// The port to which proxies allow tunnels, if to any.
 const HTTPS: u16 = 443;
 
@@ -88,6 +90,26 @@ async fn usual_tunnel(planned: &PlannedProbe, proxy: &Proxy, address: SocketAddr
 /// Asks the proxy for a page of its own.
 pub(super) async fn proxy_itself(planned: &PlannedProbe, address: SocketAddr, trace: &Trace) {
     let _ = tokio::time::timeout(PATIENCE, proxy::itself(&planned.ask, address, trace)).await;
+}
+
+/// Asks for the same page with less: with a small body, and with none.
+pub(super) async fn lighter(planned: &PlannedProbe, net: &Net, trace: &Trace) {
+    let Probe::Http(settings) = &planned.ask.probe else { return };
+    let ask = |http: Http| Ask { probe: Probe::Http(http), ..varied(&planned.ask) };
+    let bare = Http { receive_bytes: None, contains: None, ..settings.clone() };
+    let small = settings.send_bytes.filter(|bytes| *bytes > SMALL_BODY);
+    let small = small.map(|_| ask(Http { send_bytes: Some(SMALL_BODY), ..bare.clone() }));
+    let get = ask(Http { method: Some(Method::Get), send_bytes: None, ..bare });
+    let told = async |ask: &Ask, fact: Fact| {
+        let status = answer(planned, ask, net, trace).await.1.number(Fact::Status);
+        trace.fact(fact, status.map_or_else(|| "no answer".into(), serde_json::Value::from));
+    };
+    let with_body = async {
+        if let Some(ask) = &small {
+            told(ask, Fact::SmallBodyStatus).await;
+        }
+    };
+    tokio::join!(with_body, told(&get, Fact::GetStatus));
 }
 
 /// Resolves the host that a redirect points to, to compare it with who was asked.

@@ -42,6 +42,7 @@ pub(super) async fn take(
             }),
             Look::SmallPackets => Box::pin(segments::measure(&planned.ask, address, seen, net, trace)),
             Look::OtherWay => Box::pin(aside::other_way(planned, net, trace)),
+            Look::Lighter => Box::pin(aside::lighter(planned, net, trace)),
             Look::Location => Box::pin(aside::location(planned, address, seen, net, trace)),
             Look::ProxyItself => Box::pin(aside::proxy_itself(planned, address, trace)),
             Look::ProxyRules => Box::pin(aside::proxy_rules(planned, address, net, trace)),

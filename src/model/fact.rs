@@ -95,6 +95,8 @@ facts! {
     Status = "status": "the HTTP status",
     StatusExpected = "status-expected": "whether the status is one that the check accepts",
     Location = "location": "where a redirect points to",
+    SmallBodyStatus = "small-body-status": "the HTTP status that came to the same request with a small body, after it failed with a large one; or no answer",
+    GetStatus = "get-status": "the HTTP status that came to a GET of the same page, after another method failed; or no answer",
     LocationIsTarget = "location-is-target": "whether the host that a redirect points to has an address of the target",
     Server = "server": "the Server header",
     BodyBytes = "body-bytes": "bytes of the answer's body",

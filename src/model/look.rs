@@ -17,6 +17,8 @@ pub enum Look {
     ProxyItself,
     /// What else the proxy lets pass to the target: plain requests, and tunnels to the usual port.
     ProxyRules,
+    /// The same request with a small body, and a plain GET of the same page.
+    Lighter,
     /// Whether the other host that a redirect points to is the target by another name.
     Location,
     /// What comes back to TLS hellos with other server names, and to plain HTTP on the same port.

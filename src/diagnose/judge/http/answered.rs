@@ -6,7 +6,7 @@ use crate::model::code::Code;
 use crate::model::evidence::Failure;
 use crate::model::fact::Fact;
 use crate::model::finding::{Confidence, Judgement, Lost, Who};
-use crate::model::probe::Http;
+use crate::model::probe::{Http, Method};
 
 /// A request of which a status came back.
 pub(super) struct Answer<'a> {
@@ -23,6 +23,7 @@ impl Answer<'_> {
             .or_else(|| self.too_large())
             .or_else(|| self.wrong_status())
             .or_else(|| self.not_understood())
+            .or_else(|| self.not_taken())
             .or_else(|| self.elsewhere())
             .or_else(|| self.body_in_parts())
             .or_else(|| self.altered())
@@ -103,6 +104,21 @@ impl Answer<'_> {
         Some(Judgement::warn(Code::HttpStatus, Confidence::Likely, sentence).remedy(
             Who::Profile,
             format!("See that `{host}` is a name for which the web server has a site (a binding, in IIS).{remedy}"),
+        ))
+    }
+
+    /// A request with a body, or by a method that carries one, that is refused: what the check is for does not work.
+    fn not_taken(&self) -> Option<Judgement> {
+        let carries =
+            self.settings.send_bytes.is_some() || matches!(self.settings.method, Some(Method::Post | Method::Put));
+        let refused = matches!(self.status, 403 | 405 | 501) && self.settings.status.is_empty();
+        if !carries || !refused || self.case.evidence.holds(Fact::Echoed) {
+            return None;
+        }
+        let sentence = format!("{} answers, but refuses to take this request ({}).", self.case.target(), self.status);
+        Some(Judgement::warn(Code::HttpStatus, Confidence::Likely, sentence).remedy(
+            Who::Product,
+            "Look into the web server's log for it: the path or the method may be wrong, or a filter in front of it refuses.",
         ))
     }
 
@@ -198,7 +214,9 @@ impl Answer<'_> {
             ));
         }
         let server = self.case.evidence.text(Fact::Server).map_or(String::new(), |name| format!(" by {name}"));
-        let mut sentence = format!("{target} answered over HTTP{server}: status {status}{}.", self.located());
+        let via = self.case.evidence.text(Fact::Via).filter(|_| self.case.ask.proxy().is_none());
+        let via = via.map_or(String::new(), |via| format!(", through a proxy that no setting names ({via})"));
+        let mut sentence = format!("{target} answered over HTTP{server}{via}: status {status}{}.", self.located());
         match self.status {
             401 | 403 => sentence.push_str(" The path is open; the service wants to know who asks."),
             404 => sentence.push_str(" The path is open; the service has no such page."),
