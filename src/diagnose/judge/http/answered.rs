@@ -2,6 +2,7 @@
 
 use super::super::{Case, intercepted, proxy};
 use super::{forwarded, lost_on_the_way, of_tls, slow, upload};
+use crate::model::ask::host_port;
 use crate::model::code::Code;
 use crate::model::evidence::Failure;
 use crate::model::fact::Fact;
@@ -53,6 +54,16 @@ impl Answer<'_> {
         let wanted = self.case.evidence.number(Fact::RequestBodyWanted)?;
         if self.status != 413 || self.explicitly_accepted() {
             return None;
+        }
+        let own = self.case.evidence.text(Fact::ProxyError).and(self.case.ask.proxy()).filter(|_| forwarded(self.case));
+        if let Some(proxy) = own {
+            let place = host_port(&proxy.host, proxy.port);
+            let sentence = format!("The proxy {place} refuses a request body of {wanted} bytes as too large (413).");
+            let remedy =
+                format!("Raise the largest request body that the proxy {place} accepts to {wanted} bytes or more.");
+            return Some(
+                Judgement::fail(Code::HttpSizeLimited, Confidence::Proven, sentence).remedy(Who::Network, remedy),
+            );
         }
         let who = if forwarded(self.case) { " (through the proxy)" } else { "" };
         let sentence =
