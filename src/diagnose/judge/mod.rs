@@ -28,12 +28,16 @@ use crate::model::evidence::Evidence;
 use crate::model::fact::Fact;
 use crate::model::finding::Judgement;
 use crate::model::flow::Flow;
-use crate::model::run::Hop;
+use crate::model::run::{Hop, Outcome};
 
 pub use intercepted::host_of;
 pub use name::beside as with_names;
-pub(in crate::diagnose) use other_way::compared_again;
 pub use stage::judge;
+
+/// An outcome's new judgement, with what was asked beside its flow.
+pub(in crate::diagnose) fn compared_again(outcome: &Outcome, judgement: Judgement) -> Judgement {
+    other_way::compared_again(outcome, http::compared_again(outcome, judgement))
+}
 
 /// The device that ends the way, as the record names it.
 #[must_use]

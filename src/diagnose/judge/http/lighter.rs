@@ -7,6 +7,7 @@ use crate::model::evidence::Failure;
 use crate::model::fact::Fact;
 use crate::model::finding::{Confidence, Judgement, Lost, Remedy, Status, Who};
 use crate::model::probe::{Http, Method};
+use crate::model::run::Outcome;
 
 /// A body of which so many bytes passed was not stopped by the size of its packets.
 const SEVERAL_PACKETS: u64 = 4096;
@@ -24,6 +25,18 @@ pub(super) fn compared(case: &Case, settings: &Http, judgement: Judgement) -> Ju
         (Some(400..), Some(..400)) if judgement.code != Code::HttpSizeLimited => method_refused(settings, judgement),
         _ => judgement,
     }
+}
+
+/// An outcome's new judgement, with what its facts say of lighter requests.
+pub(in crate::diagnose) fn compared_again(outcome: &Outcome, mut judgement: Judgement) -> Judgement {
+    let number = |fact: Fact| outcome.facts.get(fact.word()).and_then(serde_json::Value::as_u64);
+    let unanswered = number(Fact::Status).is_none() && judgement.status == Status::Fail;
+    if unanswered && number(Fact::SmallBodyStatus).is_some() {
+        judgement.sentence.push_str(" The same request with a small body is answered.");
+    } else if unanswered && number(Fact::GetStatus).is_some() {
+        judgement.sentence.push_str(" The server answers a GET of the same page: it is the method that does not pass.");
+    }
+    judgement
 }
 
 fn size_limited(case: &Case, judgement: Judgement) -> Judgement {

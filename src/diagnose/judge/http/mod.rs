@@ -12,6 +12,7 @@ use crate::model::finding::{Confidence, Judgement, Who};
 use crate::model::probe::Probe;
 use answered::Answer;
 
+pub(in crate::diagnose) use lighter::compared_again;
 pub(super) use unanswered::garbled;
 
 pub(super) fn judge(case: &Case) -> Judgement {

@@ -17,6 +17,14 @@ pub(super) fn required(case: &Case, proxy: &Proxy) -> Judgement {
     let sentence = format!(
         "The proxy {place} wants a user and a password{schemes}, and none was given: {target} was not reached."
     );
+    let ours = [ProxyAuth::Basic, ProxyAuth::Digest, ProxyAuth::Ntlm];
+    if !offered.is_empty() && !offered.split(", ").any(|scheme| ours.iter().any(|ours| ours.word() == scheme)) {
+        let remedy = format!(
+            "Let {target} pass the proxy {place} without an account, or have the proxy offer basic, digest or ntlm: the product \
+             speaks no other."
+        );
+        return Judgement::fail(Code::ProxyAuthRequired, Confidence::Proven, sentence).remedy(Who::Network, remedy);
+    }
     let remedy = format!(
         "Give the endpoint `{}` a `proxy-auth`, a `proxy-user` and a `proxy-password: {{ env: NAME }}`, or have the proxy let \
          {target} pass without.",
