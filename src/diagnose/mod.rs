@@ -7,4 +7,5 @@ pub mod fold;
 pub mod judge;
 pub mod looks;
 pub mod same_host;
+pub mod schemes;
 pub mod tasks;
