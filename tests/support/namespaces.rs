@@ -143,24 +143,32 @@ impl Network {
 
     /// Loads one nftables rule into a hook (`input`, `forward` or `output`) of one machine.
     pub fn rule(&self, node: Node, hook: &str, rule: &str) {
-        self.nft(node, &format!("type filter hook {hook} priority 0;\n {rule}"));
+        self.rules(node, &[(hook, rule)]);
+    }
+
+    /// Loads nftables rules, each into a hook of its own.
+    pub fn rules(&self, node: Node, rules: &[(&str, &str)]) {
+        let chains: Vec<String> =
+            rules.iter().map(|(hook, rule)| format!("type filter hook {hook} priority 0;\n {rule}")).collect();
+        self.nft(node, &chains);
     }
 
     /// Loads one nftables rule that translates the addresses of what arrives at one machine.
     pub fn nat(&self, node: Node, rule: &str) {
-        self.nft(node, &format!("type nat hook prerouting priority -100;\n {rule}"));
+        self.nft(node, &[format!("type nat hook prerouting priority -100;\n {rule}")]);
     }
 
     /// Loads one nftables rule that sees packets before a router does anything with them.
     pub fn early_rule(&self, node: Node, rule: &str) {
-        self.nft(node, &format!("type filter hook prerouting priority -300;\n {rule}"));
+        self.nft(node, &[format!("type filter hook prerouting priority -300;\n {rule}")]);
     }
 
-    fn nft(&self, node: Node, chain: &str) {
+    fn nft(&self, node: Node, chains: &[String]) {
+        let chains = chains.iter().enumerate().map(|(at, chain)| format!(" chain c{at} {{\n {chain}\n }}\n"));
         let nft = super::daemon::program("nft", "nftables");
         feed(
             Command::new("ip").args(["netns", "exec", &self.node(node)]).arg(nft).args(["-f", "-"]),
-            &format!("table inet t {{\n chain c {{\n {chain}\n }}\n}}\n"),
+            &format!("table inet t {{\n{}}}\n", chains.collect::<String>()),
         );
     }
 

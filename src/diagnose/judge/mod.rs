@@ -30,6 +30,7 @@ use crate::model::run::Hop;
 use crate::model::way::Way;
 
 pub use name::beside as with_names;
+pub(super) use reach::is_host as refusal_is_of_host;
 pub use stage::judge;
 
 /// The device that ends the way, as the record names it.

@@ -5,6 +5,7 @@ mod answerer;
 mod dropped;
 mod icmp;
 
+pub(in crate::diagnose) use answerer::is_host;
 pub(super) use answerer::{last_hop, unmask};
 pub(super) use dropped::told_of_way;
 

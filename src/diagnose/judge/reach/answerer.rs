@@ -85,7 +85,7 @@ fn hop(passed: &Passed) -> Hop {
 }
 
 /// Whether the answer has passed as many routers as other answers of the host.
-pub(super) fn is_host(evidence: &Evidence, host: IpAddr) -> bool {
+pub(in crate::diagnose) fn is_host(evidence: &Evidence, host: IpAddr) -> bool {
     let answer = Way::of_port(evidence).end.as_ref().and_then(passed);
     let own = Way::of_others(evidence).reached(host).and_then(passed);
     answer.is_some() && answer == own
