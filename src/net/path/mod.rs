@@ -97,7 +97,9 @@ impl<'a> View<'a> {
 
     /// How far other packets to the same host come.
     pub async fn look_beside(&self) {
-        self.others().await;
+        if !self.on_link() {
+            self.others().await;
+        }
     }
 
     /// How far other packets to the same host come: datagrams to a port at which nothing listens, or requests to a port
@@ -149,11 +151,11 @@ impl<'a> View<'a> {
     }
 
     fn on_link(&self) -> bool {
-        let on_link = sys::is_on_link(self.packets.target.ip()) == Some(true);
-        if on_link {
-            self.trace.fact(Fact::OnLink, true);
+        let on_link = sys::is_on_link(self.packets.target.ip());
+        if let Some(on_link) = on_link {
+            self.trace.fact(Fact::OnLink, on_link);
         }
-        on_link
+        on_link == Some(true)
     }
 }
 
