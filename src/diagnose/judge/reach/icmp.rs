@@ -6,7 +6,6 @@ use super::{denied, no_neighbour, refused};
 use crate::diagnose::judge::Case;
 use crate::model::code::Code;
 use crate::model::evidence::Icmp;
-use crate::model::fact::Fact;
 use crate::model::finding::{Confidence, Judgement, Lost, Who};
 use crate::model::flow::Transport;
 use crate::model::way::Way;
