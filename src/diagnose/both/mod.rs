@@ -20,6 +20,8 @@ mod view;
 
 use std::net::IpAddr;
 
+use super::expected;
+use super::judge::compared_again;
 use crate::model::code::{Code, Group};
 use crate::model::finding::{Judgement, Lost, Status};
 use crate::model::flow::Transport;
@@ -46,7 +48,15 @@ pub struct Observed<'a> {
 /// Judges an outcome again, with what the machine that its flow goes to saw of it.
 ///
 /// A pass can turn into a failure here, where the far side proves that somebody else answered; nothing turns into a pass.
+///
+/// What is expected of a flow is weighed last: a flow that must be blocked is first judged like any other.
 pub fn with_far_side(outcome: &mut Outcome, far: &Sightings, observed: &Observed) {
+    expected::restore(outcome);
+    look_again(outcome, far, observed);
+    expected::judge(outcome);
+}
+
+fn look_again(outcome: &mut Outcome, far: &Sightings, observed: &Observed) {
     ties::attach(outcome, &far.receipts);
     if matches!(outcome.status, Status::Skip | Status::Error) {
         return;
@@ -56,6 +66,9 @@ pub fn with_far_side(outcome: &mut Outcome, far: &Sightings, observed: &Observed
     let rejected_by = view.trail.reply_rejected_by;
     outcome.facts.extend(facts.into_iter().map(|(fact, value)| (fact.word().to_owned(), value)));
     if let Some(judgement) = judgement {
+        // One that only adds to what was known has the comparison already.
+        let adds = judgement.sentence.starts_with(&outcome.sentence);
+        let judgement = if adds { judgement } else { compared_again(outcome, judgement) };
         if judgement.lost == Some(Lost::Reply) {
             outcome.path.rejected_by = outcome.path.rejected_by.or(rejected_by);
         }

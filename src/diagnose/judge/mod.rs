@@ -4,8 +4,10 @@
 //! every protocol; the rest is the protocol's own.
 
 mod http;
+mod intercepted;
 mod loss;
 mod name;
+mod other_way;
 mod packets;
 mod proxy;
 mod reach;
@@ -26,12 +28,18 @@ use crate::model::evidence::{Evidence, Failure, Icmp};
 use crate::model::fact::Fact;
 use crate::model::finding::Judgement;
 use crate::model::flow::Flow;
-use crate::model::run::Hop;
+use crate::model::run::{Hop, Outcome};
 use crate::model::way::Way;
 
+pub use intercepted::host_of;
 pub use name::beside as with_names;
 pub(super) use reach::is_host as refusal_is_of_host;
 pub use stage::judge;
+
+/// An outcome's new judgement, with what was asked beside its flow.
+pub(in crate::diagnose) fn compared_again(outcome: &Outcome, judgement: Judgement) -> Judgement {
+    other_way::compared_again(outcome, http::compared_again(outcome, judgement))
+}
 
 /// The device that ends the way, as the record names it.
 #[must_use]
