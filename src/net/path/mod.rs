@@ -38,7 +38,7 @@ impl<'a> View<'a> {
     /// Nothing where there is no way between: the target is this machine itself.
     #[must_use]
     pub fn new(ask: &Ask, target: SocketAddr, paths: &'a Paths, trace: &'a Trace) -> Option<Self> {
-        if target.ip().is_loopback() || sys::own_addresses().contains(&target.ip()) {
+        if paths.is_own(target.ip()) {
             return None;
         }
         if !sys::UNSEEN.is_empty() {
@@ -108,7 +108,9 @@ impl<'a> View<'a> {
         let (target, source) = (self.packets.target, self.packets.source);
         let port = if target.port() == OTHER_PORT { OTHER_PORT + 1 } else { OTHER_PORT };
         let kind = Kind::Udp(b"bothways".to_vec());
-        let datagrams = Packets { target: SocketAddr::new(target.ip(), port), source, kind };
+        let mut other = target;
+        other.set_port(port);
+        let datagrams = Packets { target: other, source, kind };
         let way = self.swept(&datagrams, Fact::OtherHops, Fact::OtherAnsweredAt).await.way;
         if way.reached(target.ip()).is_some() {
             return (datagrams, way);
