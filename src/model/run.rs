@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::code::Code;
 use super::evidence::{Facts, Failure, Icmp, Step};
 use super::finding::{Confidence, Lost, Remedy, Status};
-use super::flow::{Carries, Role, Transport};
+use super::flow::{Carries, Expect, Role, Transport};
 use super::sighting::Sightings;
 
 /// The version of the record's shape.
@@ -91,6 +91,9 @@ pub struct Outcome {
     pub target: Option<String>,
     pub transport: Transport,
     pub port: Option<u16>,
+    /// What the check must find; absent where the flow must work.
+    #[serde(skip_serializing_if = "Expect::is_open", default)]
+    pub expect: Expect,
     pub status: Status,
     pub code: Code,
     pub lost: Option<Lost>,
@@ -161,6 +164,11 @@ pub struct Receipt {
     pub headers: Vec<(String, String)>,
 }
 
+impl Receipt {
+    /// What [`Self::asked`] says where it is the first frame on a WebSocket that arrived, after the upgrade's own receipt.
+    pub const FIRST_FRAME: &'static str = "the first WebSocket frame";
+}
+
 /// What the checks that serve one task say together.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct TaskVerdict {
@@ -180,7 +188,7 @@ pub struct Finding {
     /// The heaviest status among the flows that it explains.
     #[serde(default = "undecided")]
     pub status: Status,
-    /// Ids of the checks that it explains, those that were not tested for this cause among them.
+    /// Ids of the checks that it explains.
     pub outcomes: Vec<String>,
     /// What the flows go to: `TCP host:port`.
     #[serde(default)]

@@ -160,6 +160,19 @@ mod tests {
     }
 
     #[test]
+    fn what_came_before_a_run_is_not_of_it() {
+        let started = Instant::now().checked_sub(std::time::Duration::from_secs(60)).expect("a minute of uptime");
+        let receipts = Receipts::new(started, &Limits::default());
+        let source = SocketAddr::from(([127, 0, 0, 1], 40_000));
+        let earlier = Receipt { at_ms: 59_000, ..receipts.draft(Protocol::Tcp, source, source) };
+        let joined = Instant::now();
+        receipts.keep(earlier);
+        receipts.keep(receipts.draft(Protocol::SqlBrowser, source, source));
+        let seen: Vec<String> = receipts.since(joined).into_iter().map(|receipt| receipt.protocol).collect();
+        assert_eq!((seen, receipts.all().len()), (vec!["sql-browser".to_owned()], 2));
+    }
+
+    #[test]
     fn what_is_forgotten_makes_room() {
         let (receipts, keep) = receipts(Limits { receipts: 2, ..Limits::default() });
         keep(&receipts, 1);

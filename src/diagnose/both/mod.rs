@@ -21,6 +21,7 @@ mod view;
 
 use std::net::IpAddr;
 
+use super::expected;
 use crate::model::code::{Code, Group};
 use crate::model::finding::{Judgement, Lost, Status};
 use crate::model::flow::Transport;
@@ -49,7 +50,15 @@ pub struct Observed<'a> {
 /// Judges an outcome again, with what the machine that its flow goes to saw of it.
 ///
 /// A pass can turn into a failure here, where the far side proves that somebody else answered; nothing turns into a pass.
+///
+/// What is expected of a flow is weighed last: a flow that must be blocked is first judged like any other.
 pub fn with_far_side(outcome: &mut Outcome, far: &Sightings, observed: &Observed) {
+    expected::restore(outcome);
+    look_again(outcome, far, observed);
+    expected::judge(outcome);
+}
+
+fn look_again(outcome: &mut Outcome, far: &Sightings, observed: &Observed) {
     ties::attach(outcome, &far.receipts);
     if matches!(outcome.status, Status::Skip | Status::Error) {
         return;
@@ -141,6 +150,7 @@ fn is_of_open_connection(code: Code) -> bool {
             | Code::HttpSizeLimited
             | Code::WsFramesLost
             | Code::SqlNotTds
+            | Code::AcceptedInPath
     )
 }
 

@@ -62,8 +62,14 @@ impl<'a> View<'a> {
 
     /// The receipt that says most of this probe: the last one with its token, else the last one from its address.
     pub(super) fn receipt(&self) -> Option<(Tie, &'a Receipt)> {
-        let tied = self.outcome.receipts.iter().filter_map(|one| Some((ties::tie(one, self.outcome)?, one)));
+        let whole = self.outcome.receipts.iter().filter(|one| !is_frame(one));
+        let tied = whole.filter_map(|one| Some((ties::tie(one, self.outcome)?, one)));
         tied.max_by_key(|(tie, _)| *tie)
+    }
+
+    /// Whether anything came over the WebSocket there, after its upgrade.
+    pub(super) fn frame_received(&self) -> bool {
+        self.outcome.receipts.iter().any(|one| is_frame(one) && ties::tie(one, self.outcome).is_some())
     }
 
     /// Whether a receipt may be of this probe after address translation: it has no token, is from the prober, and of this port.
@@ -252,6 +258,10 @@ impl<'a> View<'a> {
     pub(super) fn proof_of_presence(&self) -> Confidence {
         if self.trail.vague { Confidence::Likely } else { Confidence::Proven }
     }
+}
+
+fn is_frame(receipt: &Receipt) -> bool {
+    receipt.asked.as_deref() == Some(Receipt::FIRST_FRAME)
 }
 
 fn transport(receipt: &Receipt) -> Option<Transport> {

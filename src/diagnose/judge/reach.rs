@@ -7,7 +7,7 @@ mod icmp;
 
 pub(in crate::diagnose) use answerer::is_host;
 pub(super) use answerer::{last_hop, unmask};
-pub(super) use dropped::vanished;
+pub(super) use dropped::told_of_way;
 
 use super::{Case, proxy, unforeseen};
 use crate::model::code::Code;
