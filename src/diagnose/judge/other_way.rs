@@ -50,7 +50,7 @@ fn compare<'a>(
     let outcome = if works { "the server answers".to_owned() } else { format!("it does not answer either ({code})") };
     judgement.sentence = format!("{} {by} {outcome}.", judgement.sentence);
     if works && let Some(Remedy { text: remedy, .. }) = &mut judgement.remedy {
-        remedy.push_str(&format!(" Or {}.", flow.change(way, text(Fact::NoProxy).is_some())));
+        *remedy = format!("{remedy} Or {}.", flow.change(way, text(Fact::NoProxy).is_some()));
     }
     judgement
 }
