@@ -1,6 +1,9 @@
 //! Which further looks would decide a judgement; pure. The engine takes them while the check still has time, and judges again.
 
+use std::net::SocketAddr;
+
 use crate::diagnose::judge::Case;
+use crate::model::ask::Ask;
 use crate::model::code::{Code, Group};
 use crate::model::evidence::{Failure, StepKind};
 use crate::model::fact::Fact;
@@ -23,7 +26,9 @@ pub fn wanted(case: &Case, judgement: &Judgement) -> Vec<Look> {
         return beside.into_iter().filter(|look| *look == Look::OtherWay).collect();
     }
     let small = stalls(case).then_some(Look::SmallPackets);
-    small.into_iter().chain(at_way(case, judgement)).chain(at_tls(case, judgement)).chain(beside).collect()
+    let full = (judgement.status == Status::Pass && is_filled(case)).then_some(Look::FullPackets);
+    let further = [at_way(case, judgement), at_tls(case, judgement), at_websocket(case, judgement)];
+    small.into_iter().chain(full).chain(further.into_iter().flatten()).chain(beside).collect()
 }
 
 /// The looks that compare with what else could be asked.
@@ -50,6 +55,26 @@ fn at_tls(case: &Case, judgement: &Judgement) -> Option<Look> {
     match judgement.code {
         Code::TlsDropped | Code::TlsReset if over_http(case) => Some(Look::Hello),
         Code::TlsExpired | Code::TlsNotYetValid if over_http(case) => Some(Look::Clock),
+        _ => None,
+    }
+}
+
+/// An upgrade that failed is tried over the other scheme; while a connection is idle, others are beside it.
+fn at_websocket(case: &Case, judgement: &Judgement) -> Option<Look> {
+    if case.ask.probe.protocol() != Protocol::Websocket {
+        return None;
+    }
+    let idle = case.evidence.steps.iter().any(|step| step.kind == StepKind::Hold);
+    match judgement.code {
+        Code::TimedOut | Code::WsIdleKilled if idle => Some(Look::IdleTimes),
+        Code::WsRefused
+        | Code::WsUpgradeStripped
+        | Code::WsBadAccept
+        | Code::WsFramesLost
+        | Code::Silent
+        | Code::ClosedAfterConnect
+        | Code::ResetOnPayload
+        | Code::ResetAfterConnect => Some(Look::OtherScheme),
         _ => None,
     }
 }
@@ -129,13 +154,29 @@ fn nothing_came(case: &Case) -> bool {
 
 /// Whether a conversation stopped moving on a connection that was opened. (One that only idles may well be cut by something else.)
 fn stalls(case: &Case) -> bool {
-    let open = case.ask.probe.protocol().transport() == Transport::Tcp && case.evidence.passed(StepKind::Connect);
+    let open = match case.ask.probe.protocol().transport() {
+        Transport::Tcp => case.evidence.passed(StepKind::Connect),
+        Transport::Udp => case.evidence.fact(Fact::TransferPort).is_some(),
+    };
     let stopped = case.evidence.stopped_at().is_some_and(|step| {
         step.error == Some(Failure::TimedOut)
             && matches!(step.kind, StepKind::Proxy | StepKind::Tls | StepKind::Request | StepKind::Reply)
     });
     let moves = case.evidence.number(Fact::QuietMs).is_some_and(|millis| millis < MOVING_MS);
     open && stopped && !moves
+}
+
+/// Whether full-sized packets matter to the check, and its own exchange has perhaps not shown that they pass.
+fn is_filled(case: &Case) -> bool {
+    let Probe::Http(http) = &case.ask.probe else { return false };
+    http.full_packets == Some(true) && http.send_bytes.is_none()
+}
+
+/// What every packet of the conversation carries besides the bytes whose number can be chosen (RFC 1350: four of a block's own).
+#[must_use]
+pub fn headers(ask: &Ask, address: SocketAddr) -> u64 {
+    let of_ip = if address.ip().to_canonical().is_ipv4() { 20 } else { 40 };
+    of_ip + if ask.probe.protocol().transport() == Transport::Tcp { 20 } else { 8 + 4 }
 }
 
 /// Whether TLS carries HTTP there: what is asked again is asked in HTTP.

@@ -25,6 +25,7 @@ macro_rules! facts {
 }
 
 facts! {
+    Found = "found": "what was found of a flow that must be blocked: status, code and confidence",
     Prerequisite = "prerequisite": "the check whose answer this one waited for",
     Address = "address": "the address that answered (ip:port)",
     LocalAddress = "local-address": "the address on this machine that was used (ip:port)",
@@ -38,6 +39,7 @@ facts! {
     QuietMs = "quiet-ms": "of a conversation that failed: milliseconds in which nothing came any more, not even an acknowledgement, where this system tells",
     Segment = "segment": "of a conversation that failed: the largest TCP segment that this side was ready to take, in bytes, where this system tells",
     LargestPacket = "largest-packet": "the largest packet with which the conversation works, in bytes with all headers, where larger ones are lost",
+    FullPackets = "full-packets": "whether an exchange of full-sized packets went through as well, where it was tried after a small one",
     LostPacket = "lost-packet": "the smallest packet that was seen to be lost, in bytes with all headers",
     SystemAddresses = "system-addresses": "addresses that the operating system resolves the name to",
     DnsAddresses = "dns-addresses": "addresses that the name servers give for the name",
@@ -108,6 +110,9 @@ facts! {
     Pong = "pong": "whether a ping was answered",
     HeldMs = "held-ms": "how long the connection stayed idle and then still worked, in milliseconds",
     DiedAfterMs = "died-after-ms": "when an idle connection was found dead, in milliseconds",
+    IdleTimes = "idle-times": "what became of idle connections beside the check's own: how long they were idle, and whether they survived",
+    KeptAlive = "kept-alive": "whether a connection on which something was said now and then survived, how often, and for how long",
+    OtherScheme = "other-scheme": "whether the same upgrade works over HTTPS, or in plain where the check asks over HTTPS",
     Pushed = "pushed": "whether data sent by the far side after the idle time arrived",
     CloseCode = "close-code": "the code of the Close frame with which the far side ended the WebSocket; 1005 where it gave none",
     Subprotocol = "subprotocol": "the WebSocket subprotocol that the server chose",
