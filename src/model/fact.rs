@@ -35,7 +35,7 @@ facts! {
     FirstByteMs = "first-byte-ms": "milliseconds from the request to the first byte of the answer",
     TotalMs = "total-ms": "milliseconds from the request to the last byte of the answer",
     Unacknowledged = "unacknowledged": "of a conversation that failed: bytes sent that the far side's system had not acknowledged, where this system tells",
-    QuietMs = "quiet-ms": "of a conversation that failed: milliseconds in which nothing came any more, not even an acknowledgement, where this system tells",
+    QuietMs = "quiet-ms": "of a conversation that failed: milliseconds in which no more bytes were received or acknowledged",
     Segment = "segment": "of a conversation that failed: the largest TCP segment that this side was ready to take, in bytes, where this system tells",
     LargestPacket = "largest-packet": "the largest packet with which the conversation works, in bytes with all headers, where larger ones are lost",
     FullPackets = "full-packets": "whether an exchange of full-sized packets went through as well, where it was tried after a small one",
