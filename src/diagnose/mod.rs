@@ -1,8 +1,10 @@
 //! Evidence to findings; pure.
 
 pub mod both;
+pub mod expected;
 pub mod flaky;
 pub mod fold;
 pub mod judge;
 pub mod looks;
+pub mod schemes;
 pub mod tasks;

@@ -25,6 +25,7 @@ macro_rules! facts {
 }
 
 facts! {
+    Found = "found": "what was found of a flow that must be blocked: status, code and confidence",
     Prerequisite = "prerequisite": "the check whose answer this one waited for",
     Address = "address": "the address that answered (ip:port)",
     LocalAddress = "local-address": "the address on this machine that was used (ip:port)",
@@ -66,6 +67,15 @@ facts! {
     ProxySources = "proxy-sources": "every setting of this machine that names a proxy or an exception, the one that is asked first at the top",
     NoProxy = "no-proxy": "what the exceptions from the proxy (`NO_PROXY`, or the system's list) say of the target",
     ProxyError = "proxy-error": "what a proxy says of its own failure (X-Squid-Error, Proxy-Status)",
+    ProxyItself = "proxy-itself": "the status with which the proxy answers a question about itself",
+    ProxyItselfServer = "proxy-itself-server": "the Server header of that answer",
+    ProxyItselfError = "proxy-itself-error": "what the proxy says of its own failure in that answer",
+    ProxyPlain = "proxy-plain": "what a plain request for the same target through the proxy came to, as a code",
+    ProxyUsualTunnel = "proxy-usual-tunnel": "the status with which the proxy answered CONNECT to port 443 of the target",
+    OtherWay = "other-way": "the way that was tried after this one failed: direct, or the proxy that a setting names (host:port)",
+    OtherWayWorks = "other-way-works": "whether the target answered by the other way",
+    OtherWayCode = "other-way-code": "what the other way came to, as a code",
+    OtherWayStatus = "other-way-status": "the HTTP status that came by the other way",
     Via = "via": "the Via header of an answer",
 
     TlsVersion = "tls-version": "the protocol version agreed",
@@ -87,6 +97,9 @@ facts! {
     Status = "status": "the HTTP status",
     StatusExpected = "status-expected": "whether the status is one that the check accepts",
     Location = "location": "where a redirect points to",
+    SmallBodyStatus = "small-body-status": "the HTTP status that came to the same request with a small body, after it failed with a large one; or no answer",
+    GetStatus = "get-status": "the HTTP status that came to a GET of the same page, after another method failed; or no answer",
+    LocationIsTarget = "location-is-target": "whether the host that a redirect points to has an address of the target",
     Server = "server": "the Server header",
     BodyBytes = "body-bytes": "bytes of the answer's body",
     RequestBodyBytes = "request-body-bytes": "bytes of the request's body that were sent",
@@ -97,6 +110,9 @@ facts! {
     Pong = "pong": "whether a ping was answered",
     HeldMs = "held-ms": "how long the connection stayed idle and then still worked, in milliseconds",
     DiedAfterMs = "died-after-ms": "when an idle connection was found dead, in milliseconds",
+    IdleTimes = "idle-times": "what became of idle connections beside the check's own: how long they were idle, and whether they survived",
+    KeptAlive = "kept-alive": "whether a connection on which something was said now and then survived, how often, and for how long",
+    OtherScheme = "other-scheme": "whether the same upgrade works over HTTPS, or in plain where the check asks over HTTPS",
     Pushed = "pushed": "whether data sent by the far side after the idle time arrived",
     CloseCode = "close-code": "the code of the Close frame with which the far side ended the WebSocket; 1005 where it gave none",
     Subprotocol = "subprotocol": "the WebSocket subprotocol that the server chose",
