@@ -39,6 +39,8 @@ facts! {
     QuietMs = "quiet-ms": "of a conversation that failed: milliseconds in which no more bytes were received or acknowledged",
     Segment = "segment": "of a conversation that failed: the largest TCP segment that this side was ready to take, in bytes, where this system tells",
     LargestPacket = "largest-packet": "the largest packet with which the conversation works, in bytes with all headers, where larger ones are lost",
+    LargeHops = "large-hops": "devices on the way there that answered a packet of full size whose time to live ended there, nearest first: ttl and address",
+    LargeAnsweredAt = "large-answered-at": "what answered a packet of full size in another way than that its time was up",
     FullPackets = "full-packets": "whether an exchange of full-sized packets went through as well, where it was tried after a small one",
     LostPacket = "lost-packet": "the smallest packet that was seen to be lost, in bytes with all headers",
     SystemAddresses = "system-addresses": "addresses that the operating system resolves the name to",
