@@ -6,5 +6,6 @@ pub mod flaky;
 pub mod fold;
 pub mod judge;
 pub mod looks;
+pub mod same_host;
 pub mod schemes;
 pub mod tasks;
