@@ -33,8 +33,6 @@ pub struct Counts {
 pub struct Delivery {
     /// Bytes of this side that the far side's system has acknowledged.
     pub acknowledged: u64,
-    /// How long nothing has come, neither bytes nor acknowledgements.
-    pub quiet: std::time::Duration,
     /// The largest segment that this side has announced to take, in bytes.
     pub segment: u64,
 }

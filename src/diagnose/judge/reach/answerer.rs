@@ -100,6 +100,10 @@ pub(in crate::diagnose::judge) fn last_hop(evidence: &Evidence, host: Option<IpA
     {
         return stranger.device.or(stranger.after);
     }
+    if code == Code::LargePacketsLost {
+        let large = Way::of_large(evidence);
+        return large.last().filter(|_| large.end.is_none()).map(hop);
+    }
     let icmp = evidence.stopped_at().and_then(|step| step.icmp).or_else(|| way.end?.icmp);
     if let Some(from) = icmp.and_then(|icmp| icmp.from) {
         let others = Way::of_others(evidence);
