@@ -3,6 +3,7 @@
 pub mod both;
 pub mod flaky;
 pub mod fold;
+pub mod issuers;
 pub mod judge;
 pub mod looks;
 pub mod tasks;

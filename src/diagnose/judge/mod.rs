@@ -30,6 +30,7 @@ use crate::model::run::Hop;
 
 pub use name::beside as with_names;
 pub use stage::judge;
+pub(in crate::diagnose) use tls::inspector;
 
 /// The device that ends the way, as the record names it.
 #[must_use]

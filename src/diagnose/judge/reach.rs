@@ -5,7 +5,7 @@ mod answerer;
 mod dropped;
 mod icmp;
 
-pub(super) use answerer::{last_hop, unmask};
+pub(super) use answerer::{last_hop, unmask, with_device};
 pub(super) use dropped::vanished;
 
 use super::{Case, proxy, unforeseen};

@@ -13,7 +13,14 @@ use crate::model::probe::Protocol;
 /// Judges one conversation.
 #[must_use]
 pub fn judge(case: &Case) -> Judgement {
-    packets::judge(case, || by_stage(case)).unwrap_or_else(|| reach::unmask(case, by_stage(case)))
+    packets::judge(case, || by_stage(case)).unwrap_or_else(|| {
+        let judgement = by_stage(case);
+        if tls::hellos_tell(case, &judgement) {
+            reach::with_device(case, judgement)
+        } else {
+            reach::unmask(case, judgement)
+        }
+    })
 }
 
 fn by_stage(case: &Case) -> Judgement {
