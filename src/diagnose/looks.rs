@@ -1,13 +1,16 @@
 //! Which further looks would decide a judgement; pure. The engine takes them while the check still has time, and judges again.
 
+use std::net::SocketAddr;
+
 use crate::diagnose::judge::Case;
+use crate::model::ask::Ask;
 use crate::model::code::Code;
 use crate::model::evidence::{Failure, StepKind};
 use crate::model::fact::Fact;
 use crate::model::finding::{Confidence, Judgement, Status};
 use crate::model::flow::Transport;
 use crate::model::look::Look;
-use crate::model::probe::Protocol;
+use crate::model::probe::{Probe, Protocol};
 
 /// A conversation in which something came less than so many milliseconds ago moves, however slowly.
 const MOVING_MS: u64 = 300;
@@ -19,12 +22,9 @@ pub fn wanted(case: &Case, judgement: &Judgement) -> Vec<Look> {
         return Vec::new();
     }
     let small = stalls(case).then_some(Look::SmallPackets);
-    small
-        .into_iter()
-        .chain(at_way(case, judgement))
-        .chain(at_tls(case, judgement))
-        .chain(at_websocket(case, judgement))
-        .collect()
+    let full = (judgement.status == Status::Pass && is_filled(case)).then_some(Look::FullPackets);
+    let further = [at_way(case, judgement), at_tls(case, judgement), at_websocket(case, judgement)];
+    small.into_iter().chain(full).chain(further.into_iter().flatten()).collect()
 }
 
 /// The look at a TLS handshake that decides most.
@@ -93,13 +93,29 @@ fn nothing_came(case: &Case) -> bool {
 
 /// Whether a conversation stopped moving on a connection that was opened. (One that only idles may well be cut by something else.)
 fn stalls(case: &Case) -> bool {
-    let open = case.ask.probe.protocol().transport() == Transport::Tcp && case.evidence.passed(StepKind::Connect);
+    let open = match case.ask.probe.protocol().transport() {
+        Transport::Tcp => case.evidence.passed(StepKind::Connect),
+        Transport::Udp => case.evidence.fact(Fact::TransferPort).is_some(),
+    };
     let stopped = case.evidence.stopped_at().is_some_and(|step| {
         step.error == Some(Failure::TimedOut)
             && matches!(step.kind, StepKind::Proxy | StepKind::Tls | StepKind::Request | StepKind::Reply)
     });
     let moves = case.evidence.number(Fact::QuietMs).is_some_and(|millis| millis < MOVING_MS);
     open && stopped && !moves
+}
+
+/// Whether full-sized packets matter to the check, and its own exchange has perhaps not shown that they pass.
+fn is_filled(case: &Case) -> bool {
+    let Probe::Http(http) = &case.ask.probe else { return false };
+    http.full_packets == Some(true) && http.send_bytes.is_none()
+}
+
+/// What every packet of the conversation carries besides the bytes whose number can be chosen (RFC 1350: four of a block's own).
+#[must_use]
+pub fn headers(ask: &Ask, address: SocketAddr) -> u64 {
+    let of_ip = if address.ip().to_canonical().is_ipv4() { 20 } else { 40 };
+    of_ip + if ask.probe.protocol().transport() == Transport::Tcp { 20 } else { 8 + 4 }
 }
 
 /// Whether TLS carries HTTP there: what is asked again is asked in HTTP.

@@ -13,7 +13,7 @@ use super::look;
 use crate::diagnose::judge::{self, Case};
 use crate::diagnose::looks;
 use crate::model::ask::host_port;
-use crate::model::evidence::{Evidence, Failure, StepKind};
+use crate::model::evidence::{Evidence, Failure, Step, StepKind};
 use crate::model::fact::Fact;
 use crate::model::finding::Judgement;
 use crate::model::flow::Transport;
@@ -138,9 +138,7 @@ async fn converse(
         }
     };
     let mut evidence = trace.finish(asked.err().unwrap_or(Failure::Internal));
-    if planned.flow.transport == Transport::Tcp && evidence.passed(StepKind::Connect) {
-        net.paths.opened(address);
-    }
+    note_answer(planned, address, net, &evidence);
     let mut looks = wanted(planned, address, &evidence);
     let still_wanted = !looks.is_empty();
     looks.retain(|look| !begun.contains(look));
@@ -153,6 +151,18 @@ async fn converse(
     }
     evidence.facts.extend(aside.finish(Failure::Interrupted).facts);
     Heard { address, judgement: judged(planned, address, &evidence), evidence }
+}
+
+/// A port that accepts or refuses connections shows other checks of the same host how far packets come.
+fn note_answer(planned: &PlannedProbe, address: SocketAddr, net: &Net, evidence: &Evidence) {
+    if planned.ask.probe.protocol().transport() != Transport::Tcp {
+        return;
+    }
+    let refused = |step: &Step| step.error == Some(Failure::Refused) && step.icmp.is_none();
+    let accepts = evidence.passed(StepKind::Connect);
+    if accepts || evidence.stopped_at().is_some_and(refused) {
+        net.paths.answers(address, accepts);
+    }
 }
 
 fn judged(planned: &PlannedProbe, address: SocketAddr, evidence: &Evidence) -> Judgement {

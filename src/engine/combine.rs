@@ -78,5 +78,5 @@ fn some_work(counted: &[&Heard], worst: &Heard) -> Judgement {
         bad.join(", "),
         worst.judgement.sentence
     );
-    Judgement { status: Status::Warn, code: Code::Flaky, sentence, ..worst.judgement.clone() }
+    Judgement { status: Status::Warn, sentence, ..worst.judgement.clone() }
 }

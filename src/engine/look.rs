@@ -40,6 +40,7 @@ pub(super) async fn take(
                     view.look_beside().await;
                 }
             }),
+            Look::FullPackets => Box::pin(segments::fill(&planned.ask, address, seen, net, trace)),
             Look::SmallPackets => Box::pin(segments::measure(&planned.ask, address, seen, net, trace)),
             Look::Hello => Box::pin(channel::hello::again(&planned.ask, address, net, trace)),
             Look::OtherScheme => Box::pin(websocket::looks::other_scheme(&planned.ask, address, net, trace)),

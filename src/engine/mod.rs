@@ -3,8 +3,8 @@
 mod attempt;
 mod combine;
 mod look;
+mod met;
 pub mod observer;
-mod opened;
 pub mod record;
 pub mod retry;
 pub mod runner;

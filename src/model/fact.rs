@@ -25,6 +25,7 @@ macro_rules! facts {
 }
 
 facts! {
+    Found = "found": "what was found of a flow that must be blocked: status, code and confidence",
     Prerequisite = "prerequisite": "the check whose answer this one waited for",
     Address = "address": "the address that answered (ip:port)",
     LocalAddress = "local-address": "the address on this machine that was used (ip:port)",
@@ -38,6 +39,7 @@ facts! {
     QuietMs = "quiet-ms": "of a conversation that failed: milliseconds in which nothing came any more, not even an acknowledgement, where this system tells",
     Segment = "segment": "of a conversation that failed: the largest TCP segment that this side was ready to take, in bytes, where this system tells",
     LargestPacket = "largest-packet": "the largest packet with which the conversation works, in bytes with all headers, where larger ones are lost",
+    FullPackets = "full-packets": "whether an exchange of full-sized packets went through as well, where it was tried after a small one",
     LostPacket = "lost-packet": "the smallest packet that was seen to be lost, in bytes with all headers",
     SystemAddresses = "system-addresses": "addresses that the operating system resolves the name to",
     DnsAddresses = "dns-addresses": "addresses that the name servers give for the name",

@@ -13,6 +13,8 @@ pub enum Look {
     Beside,
     /// Whether the conversation works with smaller packets, and up to which size.
     SmallPackets,
+    /// Whether packets of full size pass where small ones did.
+    FullPackets,
     /// What comes back to TLS hellos with other server names, and to plain HTTP on the same port.
     Hello,
     /// What time it is for the target.

@@ -5,8 +5,9 @@ mod answerer;
 mod dropped;
 mod icmp;
 
+pub(in crate::diagnose) use answerer::is_host;
 pub(super) use answerer::{last_hop, unmask, with_device};
-pub(super) use dropped::vanished;
+pub(super) use dropped::told_of_way;
 
 use super::{Case, proxy, unforeseen};
 use crate::model::code::Code;

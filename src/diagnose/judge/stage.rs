@@ -43,7 +43,7 @@ fn by_stage(case: &Case) -> Judgement {
         (StepKind::Tls, _) if sql::judges_tls(case) => sql::judge(case),
         (StepKind::Tls, _) | (_, Failure::TlsClientCertificate | Failure::TlsAlert) => tls::judge(case, failure),
         (StepKind::Reply, Failure::TimedOut) if is_udp(case) => {
-            reach::vanished(case).unwrap_or_else(|| by_protocol(case))
+            reach::told_of_way(case).unwrap_or_else(|| by_protocol(case))
         }
         (StepKind::Request | StepKind::Reply | StepKind::Hold, _) => by_protocol(case),
     }
