@@ -8,6 +8,7 @@ use crate::model::finding::{Confidence, Judgement, Status};
 use crate::model::flow::Transport;
 use crate::model::look::Look;
 use crate::model::probe::Protocol;
+use crate::wire::smb;
 
 /// A conversation in which something came less than so many milliseconds ago moves, however slowly.
 const MOVING_MS: u64 = 300;
@@ -19,7 +20,8 @@ pub fn wanted(case: &Case, judgement: &Judgement) -> Vec<Look> {
         return Vec::new();
     }
     let small = stalls(case).then_some(Look::SmallPackets);
-    small.into_iter().chain(at_way(case, judgement)).chain(at_tls(case, judgement)).collect()
+    let netbios = is_silent_share(case).then_some(Look::Netbios);
+    small.into_iter().chain(at_way(case, judgement)).chain(at_tls(case, judgement)).chain(netbios).collect()
 }
 
 /// The look at a TLS handshake that decides most.
@@ -64,6 +66,16 @@ fn only_accepted(case: &Case) -> bool {
 fn nothing_came(case: &Case) -> bool {
     case.evidence.number(Fact::ReceivedBytes).is_none_or(|bytes| bytes == 0)
         && case.evidence.number(Fact::TransferPort).is_none()
+}
+
+/// Whether a file server does not answer on its port. (Where it refuses, the probe itself has looked further.)
+fn is_silent_share(case: &Case) -> bool {
+    case.ask.probe.protocol() == Protocol::Smb
+        && case.ask.port == smb::PORT
+        && case
+            .evidence
+            .stopped_at()
+            .is_some_and(|step| step.kind == StepKind::Connect && step.error == Some(Failure::TimedOut))
 }
 
 /// Whether a conversation stopped moving on a connection that was opened. (One that only idles may well be cut by something else.)

@@ -10,6 +10,7 @@ use crate::model::look::Look;
 use crate::net::trace::Trace;
 use crate::net::{Net, channel, path};
 use crate::plan::PlannedProbe;
+use crate::probe;
 
 /// Takes all of these looks at once, at a conversation of which so much is seen; what they find is in the trace as soon as it
 /// is known.
@@ -40,6 +41,7 @@ pub(super) async fn take(
                 }
             }),
             Look::SmallPackets => Box::pin(segments::measure(&planned.ask, address, seen, net, trace)),
+            Look::Netbios => Box::pin(probe::smb::look_for_netbios(&planned.ask, address, trace)),
             Look::Hello => Box::pin(channel::hello::again(&planned.ask, address, net, trace)),
             Look::Clock => Box::pin(channel::clock::compare(&planned.ask, address, net, trace)),
         }
