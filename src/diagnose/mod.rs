@@ -4,6 +4,7 @@ pub mod both;
 pub mod expected;
 pub mod flaky;
 pub mod fold;
+pub mod issuers;
 pub mod judge;
 pub mod looks;
 pub mod same_host;
