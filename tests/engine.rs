@@ -14,13 +14,13 @@ use std::time::{Duration, Instant};
 
 use bothways::engine::observer::Observer;
 use bothways::engine::{record, runner};
-use bothways::model::ask::Proxy;
 use bothways::model::finding::Status;
 use bothways::model::flow::Role;
 use bothways::model::run::{CutShort, Outcome, Run, RunInfo, TaskVerdict};
 use bothways::model::span::Span;
 use bothways::net::Net;
 use bothways::net::resolve::Resolver;
+use bothways::plan::proxies::Machine;
 use bothways::plan::{self, Plan, Surroundings};
 use bothways::profile::Profile;
 use bothways::profile::catalog::Catalog;
@@ -45,14 +45,16 @@ fn written(yaml: &str) -> Profile {
 
 /// The plan of whoever plays these roles, where the environment names no proxy.
 fn plan_of(profile: &Profile, sides: &[&str], only: &[&str]) -> Plan {
-    plan_behind(profile, sides, only, &|_| None)
+    plan_behind(profile, sides, only, &[])
 }
 
-/// [`plan_of`] with a proxy in the environment.
-fn plan_behind(profile: &Profile, sides: &[&str], only: &[&str], system_proxy: &dyn Fn(&str) -> Option<Proxy>) -> Plan {
+/// [`plan_of`] with these variables in the environment.
+fn plan_behind(profile: &Profile, sides: &[&str], only: &[&str], variables: &[(&str, &str)]) -> Plan {
     let sides: Vec<Role> = sides.iter().map(|side| Role::new(*side)).collect();
     let only: Vec<String> = only.iter().map(|id| (*id).to_owned()).collect();
-    plan::make(profile, &sides, &only, &Surroundings { system_proxy, word: None }).expect("a plan")
+    let variables = variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+    let proxies = Machine::new(variables, Vec::new());
+    plan::make(profile, &sides, &only, &Surroundings { proxies: &proxies, word: None }).expect("a plan")
 }
 
 /// Watches and says nothing.

@@ -6,9 +6,10 @@ use std::io::IsTerminal;
 use secrecy::SecretString;
 
 use super::CliError;
+use crate::model::ask::Route;
 use crate::model::probe::Probe;
 use crate::model::secret::{Account, SecretSource};
-use crate::plan::Plan;
+use crate::plan::{Plan, proxies};
 
 /// The secrets behind every reference in the plan.
 ///
@@ -19,8 +20,12 @@ pub(super) fn read(plan: &Plan) -> Result<HashMap<SecretSource, SecretString>, C
         .probes
         .iter()
         .flat_map(|planned| {
-            let proxy = planned.ask.proxy().and_then(|proxy| proxy.account.as_ref());
-            account(&planned.ask.probe).into_iter().chain(proxy).map(|account| &account.password)
+            let ways = [Some(&planned.ask.route), planned.choice.other.as_ref()];
+            let proxies = ways.into_iter().flatten().filter_map(|way| match way {
+                Route::Proxy(proxy) => proxy.account.as_ref(),
+                Route::Direct => None,
+            });
+            account(&planned.ask.probe).into_iter().chain(proxies).map(|account| &account.password)
         })
         .collect();
     wanted.into_iter().map(|source| Ok((source.clone(), secret(source)?))).collect()
@@ -39,6 +44,13 @@ fn secret(source: &SecretSource) -> Result<SecretString, CliError> {
         SecretSource::Env(name) => std::env::var(name).map(SecretString::from).map_err(|_| {
             CliError::usage(format!("a password is to come from the environment variable `{name}`, which is not set; set it, or name another source in the profile"))
         }),
+        SecretSource::ProxyUrl(name) => {
+            let url = std::env::var(name).ok();
+            let password = url.and_then(|url| proxies::password(url.trim()));
+            password.map(SecretString::from).ok_or_else(|| {
+                CliError::usage(format!("the password of the proxy in the environment variable `{name}` can't be read"))
+            })
+        }
         SecretSource::File(path) => {
             let text = std::fs::read_to_string(path).map_err(|error| {
                 CliError::usage(format!("a password is to come from the file `{path}`, which can't be read: {error}"))

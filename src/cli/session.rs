@@ -9,13 +9,12 @@ use std::time::Instant;
 use super::{CliError, progress, secrets};
 use crate::engine::observer::Observer;
 use crate::engine::{record, runner};
-use crate::model::ask::{Proxy, ProxyAuth, ProxyOrigin};
 use crate::model::flow::Role;
 use crate::model::run::{Outcome, Peer, Receipt, Run, RunInfo};
 use crate::model::sighting::Sightings;
 use crate::net::Net;
 use crate::net::resolve::Resolver;
-use crate::plan::{Plan, Surroundings};
+use crate::plan::{Plan, Surroundings, proxies};
 use crate::profile::Profile;
 use crate::sys;
 
@@ -123,13 +122,7 @@ pub(super) async fn interrupted() -> impl Future<Output = ()> {
 
 /// What the plan takes from the environment: the proxy settings.
 pub(super) fn with_surroundings<T>(make: impl FnOnce(&Surroundings) -> T) -> T {
-    let matcher = hyper_util::client::proxy::matcher::Matcher::from_env();
-    let system_proxy = |url: &str| {
-        let uri = url.parse().ok()?;
-        let found = matcher.intercept(&uri)?;
-        let host = found.uri().host()?.trim_matches(['[', ']']).to_owned();
-        let port = found.uri().port_u16().unwrap_or(80);
-        Some(Proxy { host, port, auth: ProxyAuth::None, account: None, origin: ProxyOrigin::Environment })
-    };
-    make(&Surroundings { system_proxy: &system_proxy, word: None })
+    let variables = proxies::VARIABLES.iter().filter_map(|name| Some(((*name).to_owned(), std::env::var(name).ok()?)));
+    let machine = proxies::Machine::new(variables, sys::system_proxies());
+    make(&Surroundings { proxies: &machine, word: None })
 }

@@ -43,10 +43,7 @@ pub(super) async fn make(
     cut: &Cut,
 ) -> Attempt {
     let naming = Trace::new(started);
-    if let Some(proxy) = planned.ask.proxy() {
-        // Whatever becomes of the proxy, its name included: everything behind it has one cause.
-        naming.fact(Fact::Proxy, host_port(&proxy.host, proxy.port));
-    }
+    note_choice(planned, &naming);
     let (host, port) = planned.ask.first_hop();
     let resolved = within(limit, cut, net.resolver.resolve(host, &naming)).await;
     let addresses = match resolved {
@@ -62,6 +59,23 @@ pub(super) async fn make(
     }
     let heard = join_all(conversations).await;
     combine::combine(planned, names, heard)
+}
+
+/// Which proxy settings there are, and which decided: known whatever becomes of the proxy, its name included.
+fn note_choice(planned: &PlannedProbe, trace: &Trace) {
+    if let Some(proxy) = planned.ask.proxy() {
+        trace.fact(Fact::Proxy, host_port(&proxy.host, proxy.port));
+    }
+    let choice = &planned.choice;
+    if !choice.sources.is_empty() {
+        trace.fact(Fact::ProxySources, choice.sources.clone());
+    }
+    if let Some(decided) = choice.decided {
+        trace.fact(Fact::ProxySource, decided.word());
+    }
+    if let Some(exception) = &choice.exception {
+        trace.fact(Fact::NoProxy, exception.as_str());
+    }
 }
 
 /// The name gave no address: that is the whole conversation.

@@ -100,6 +100,19 @@ impl ProxyAuth {
 pub enum ProxyOrigin {
     Profile,
     Environment,
+    /// The operating system's own settings.
+    System,
+}
+
+impl ProxyOrigin {
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Profile => "profile",
+            Self::Environment => "environment",
+            Self::System => "system",
+        }
+    }
 }
 
 /// What the certificate of a TLS server must be.

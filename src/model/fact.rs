@@ -48,7 +48,9 @@ facts! {
     ProxyStatus = "proxy-status": "the status with which the proxy answered",
     ProxySchemes = "proxy-schemes": "authentication schemes that the proxy offers",
     ProxyAuth = "proxy-auth": "the authentication scheme used towards the proxy",
-    ProxySource = "proxy-source": "where the proxy setting came from: profile or environment",
+    ProxySource = "proxy-source": "which setting decided between the proxy and the direct way: profile, environment or system",
+    ProxySources = "proxy-sources": "every setting of this machine that names a proxy or an exception, the one that is asked first at the top",
+    NoProxy = "no-proxy": "what the exceptions from the proxy (NO_PROXY, or the system's list) say of the target",
     ProxyError = "proxy-error": "what a proxy says of its own failure (X-Squid-Error, Proxy-Status)",
     Via = "via": "the Via header of an answer",
 

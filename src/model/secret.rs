@@ -13,6 +13,9 @@ pub enum SecretSource {
     File(String),
     /// Asked for on the terminal before the run; the text is the question.
     Prompt(String),
+    /// The part between `:` and `@` of the proxy's URL in this environment variable.
+    #[serde(skip)]
+    ProxyUrl(String),
 }
 
 /// A user and where the password comes from.

@@ -1,13 +1,15 @@
 //! A profile seen from one side: what to ask, what to answer, and what only the other side can test. Pure data.
 //!
-//! [`settle`] fills in what checks leave open; [`answers`] says which responders stand in for this side's services.
+//! [`settle`] fills in what checks leave open; [`proxies`] says which proxy setting decides; [`answers`] says which
+//! responders stand in for this side's services.
 
 mod answers;
+pub mod proxies;
 mod settle;
 
 use std::time::Duration;
 
-use crate::model::ask::{Ask, Proxy};
+use crate::model::ask::{Ask, ProxyOrigin, Route};
 use crate::model::code::Code;
 use crate::model::flow::{Flow, Role};
 use crate::model::token::Word;
@@ -34,6 +36,7 @@ pub struct PlannedProbe {
     pub flow: Flow,
     pub tested_from: Role,
     pub ask: Ask,
+    pub choice: Choice,
     /// The probe (by its place in the plan) whose `instance-port` fact replaces the port.
     pub port_found_by: Option<usize>,
     /// The flow's remedy with `{port}` still open.
@@ -49,6 +52,19 @@ impl PlannedProbe {
         self.ask.port = port;
         self.flow.remedy = settle::with_port(&self.rule, port);
     }
+}
+
+/// How it was settled whether a flow goes through a proxy; empty where no setting speaks of one.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Choice {
+    /// Every setting that names a proxy or an exception, one line for each.
+    pub sources: Vec<String>,
+    /// The one that decided.
+    pub decided: Option<ProxyOrigin>,
+    /// What the exceptions say of the target, where they were asked.
+    pub exception: Option<String>,
+    /// The way that was not chosen.
+    pub other: Option<Route>,
 }
 
 /// A flow that this run does not test, and why.
@@ -78,8 +94,8 @@ pub struct PlannedAnswer {
 /// What a plan takes from its surroundings.
 #[derive(Clone, Copy)]
 pub struct Surroundings<'a> {
-    /// The proxy that the environment names for a URL, for endpoints with `proxy: system`.
-    pub system_proxy: &'a dyn Fn(&str) -> Option<Proxy>,
+    /// This machine's own proxy settings, for endpoints with `proxy: system`.
+    pub proxies: &'a proxies::Machine,
     /// The word from which tokens are derived, so that runs of several sides can be joined; random tokens without one.
     pub word: Option<&'a Word>,
 }

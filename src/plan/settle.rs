@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use super::{PlannedProbe, Untested, View};
+use super::proxies::Said;
+use super::{Choice, PlannedProbe, Untested, View};
 use crate::model::ask::{Ask, Proxy, ProxyOrigin, Route, host_port};
 use crate::model::code::Code;
 use crate::model::flow::{Flow, Role};
@@ -55,8 +56,9 @@ impl View<'_> {
         let probe = filled_in(&check.probe, endpoint);
         let host = endpoint.host.clone().unwrap_or_default();
         let budget = check.timeout.map_or_else(|| settings.timeout.0 + hold(&probe), |timeout| timeout.0);
+        let (route, choice) = self.route(&probe, &host);
         let ask = Ask {
-            route: self.route(&probe, &host),
+            route,
             probe,
             host,
             port: self.port(),
@@ -68,6 +70,7 @@ impl View<'_> {
             flow: self.flow(),
             tested_from: check.from.clone(),
             ask,
+            choice,
             port_found_by: None,
             rule: self.rule(),
             budget,
@@ -116,34 +119,53 @@ impl View<'_> {
         port(&self.check.port, &self.check.probe, self.endpoint)
     }
 
-    fn route(&self, probe: &Probe, host: &str) -> Route {
+    /// The way to the target, and how it was settled.
+    fn route(&self, probe: &Probe, host: &str) -> (Route, Choice) {
         if !probe.protocol().takes_proxy() {
-            return Route::Direct;
+            return (Route::Direct, Choice::default());
         }
-        let endpoint = self.endpoint;
-        match &endpoint.proxy {
-            ProxySetting::None => Route::Direct,
-            ProxySetting::At { host, port } => Route::Proxy(Proxy {
-                host: host.clone(),
-                port: *port,
-                auth: endpoint.proxy_auth,
-                account: endpoint.proxy_account.clone(),
-                origin: ProxyOrigin::Profile,
-            }),
-            ProxySetting::System => {
-                let scheme = if https(probe) { "https" } else { "http" };
-                let url = format!("{scheme}://{}/", host_port(host, self.port()));
-                match (self.surroundings.system_proxy)(&url) {
-                    Some(proxy) => Route::Proxy(Proxy {
-                        auth: endpoint.proxy_auth,
-                        account: endpoint.proxy_account.clone(),
-                        ..proxy
-                    }),
-                    None => Route::Direct,
-                }
+        let scheme = if https(probe) { "https" } else { "http" };
+        let said = self.surroundings.proxies.of(scheme, host, self.port());
+        match &self.endpoint.proxy {
+            ProxySetting::System => self.route_of_machine(said),
+            ProxySetting::None if said.sources.is_empty() => (Route::Direct, Choice::default()),
+            ProxySetting::None => {
+                let other = said.proxy.map(Route::Proxy);
+                (Route::Direct, by_profile("none: what the machine says is not used".to_owned(), said.sources, other))
+            }
+            ProxySetting::At { host, port } => {
+                let place = format!("http://{}", host_port(host, *port));
+                let proxy = Proxy {
+                    host: host.clone(),
+                    port: *port,
+                    auth: self.endpoint.proxy_auth,
+                    account: self.endpoint.proxy_account.clone(),
+                    origin: ProxyOrigin::Profile,
+                };
+                (Route::Proxy(proxy), by_profile(place, said.sources, Some(Route::Direct)))
             }
         }
     }
+
+    fn route_of_machine(&self, said: Said) -> (Route, Choice) {
+        let proxy = said.proxy.map(|proxy| match &self.endpoint.proxy_account {
+            Some(account) => Proxy { auth: self.endpoint.proxy_auth, account: Some(account.clone()), ..proxy },
+            None => proxy,
+        });
+        let decided = proxy.as_ref().map(|proxy| proxy.origin);
+        let (route, other) = match proxy {
+            None => (Route::Direct, None),
+            Some(proxy) if said.exempt => (Route::Direct, Some(Route::Proxy(proxy))),
+            Some(proxy) => (Route::Proxy(proxy), Some(Route::Direct)),
+        };
+        (route, Choice { sources: said.sources, decided, exception: said.exception, other })
+    }
+}
+
+/// A choice that the profile made.
+fn by_profile(setting: String, machine: Vec<String>, other: Option<Route>) -> Choice {
+    let sources = std::iter::once(format!("profile: {setting}")).chain(machine).collect();
+    Choice { sources, decided: Some(ProxyOrigin::Profile), exception: None, other }
 }
 
 /// A rule with its port filled in.

@@ -70,6 +70,12 @@ pub fn allow_many_sockets() {
     }
 }
 
+/// The system's proxy settings: none here, where every desktop has its own and services read the environment.
+#[must_use]
+pub fn system_proxies() -> Vec<super::SystemProxy> {
+    Vec::new()
+}
+
 /// The name of this machine.
 #[must_use]
 pub fn host_name() -> String {

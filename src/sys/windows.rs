@@ -4,12 +4,14 @@
 #![expect(unsafe_code, reason = "Winsock options have no safe wrapper")]
 
 mod absent;
+mod proxies;
 mod table;
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::os::windows::io::{AsRawSocket, AsSocket};
 
 pub use absent::{Counters, Packets};
+pub use proxies::system_proxies;
 pub use table::ConnectionTable;
 use windows_sys::Win32::Foundation::{ERROR_INSUFFICIENT_BUFFER, FALSE, NO_ERROR};
 use windows_sys::Win32::NetworkManagement::IpHelper::{GetExtendedTcpTable, TCP_TABLE_OWNER_PID_ALL};

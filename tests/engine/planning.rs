@@ -1,9 +1,10 @@
 //! What a plan asks, of whom, and why it leaves the rest.
 
-use bothways::model::ask::{Proxy, ProxyAuth, ProxyOrigin, Route};
+use bothways::model::ask::{ProxyAuth, ProxyOrigin, Route};
 use bothways::model::code::Code;
 use bothways::model::flow::Role;
 use bothways::model::probe::Probe;
+use bothways::plan::proxies::Machine;
 use bothways::plan::{self, Impossible, Plan, PlannedProbe, Surroundings, Untested};
 
 use super::{miradore, plan_behind, plan_of, set, written};
@@ -104,18 +105,6 @@ fn a_port_that_is_found_takes_its_place_in_question_and_rule() {
     assert_eq!(database.flow.remedy, "Allow TCP 49731 from server to sql-server (sql.example).");
 }
 
-/// A proxy as the environment names one for these URLs.
-fn environment(url: &str) -> Option<Proxy> {
-    let named = url.starts_with("https://secure.example:8443/");
-    named.then(|| Proxy {
-        host: "proxy.example".to_owned(),
-        port: 3128,
-        auth: ProxyAuth::None,
-        account: None,
-        origin: ProxyOrigin::Environment,
-    })
-}
-
 #[test]
 fn the_environments_proxy_is_taken_where_the_profile_says_so() {
     let profile = written(
@@ -127,7 +116,12 @@ fn the_environments_proxy_is_taken_where_the_profile_says_so() {
            unasked: { role: server, host: secure.example, https: true, port: 8443 }\n  \
            sql-server: { host: secure.example, port: 8443 }\n",
     );
-    let plan = plan_behind(&profile, &["client", "server"], &["job-query", "sql-database"], &environment);
+    let plan = plan_behind(
+        &profile,
+        &["client", "server"],
+        &["job-query", "sql-database"],
+        &[("HTTPS_PROXY", "http://proxy.example:3128")],
+    );
     let [first, other, unasked, database] = plan.probes.as_slice() else { panic!("{:#?}", plan.probes) };
     let Route::Proxy(proxy) = &first.ask.route else { panic!("{:?}", first.ask.route) };
     assert_eq!((proxy.host.as_str(), proxy.port, proxy.auth), ("proxy.example", 3128, ProxyAuth::Basic));
@@ -139,12 +133,43 @@ fn the_environments_proxy_is_taken_where_the_profile_says_so() {
 }
 
 #[test]
+fn every_proxy_setting_is_listed_with_the_one_that_decided_and_the_other_way() {
+    let profile = written(
+        "extends: miradore\n\
+         endpoints:\n  \
+           server: { host: srv.corp.example, proxy: system }\n  \
+           away: { role: server, host: srv.example, proxy: system }\n  \
+           own: { role: server, host: srv.example, proxy: 'http://own.example:8080' }\n  \
+           none: { role: server, host: srv.example }\n",
+    );
+    let variables = [("HTTP_PROXY", "http://me:hunter2@env.example:3128"), ("NO_PROXY", "localhost,.corp.example")];
+    let plan = plan_behind(&profile, &["client"], &["job-query"], &variables);
+    let [exempt, away, own, none] = plan.probes.as_slice() else { panic!("{:#?}", plan.probes) };
+    let place = |route: &Route| match route {
+        Route::Direct => "direct".to_owned(),
+        Route::Proxy(proxy) => proxy.host.clone(),
+    };
+    let ways: Vec<(String, Option<String>)> =
+        plan.probes.iter().map(|probe| (place(&probe.ask.route), probe.choice.other.as_ref().map(place))).collect();
+    let expected =
+        [("direct", "env.example"), ("env.example", "direct"), ("own.example", "direct"), ("direct", "env.example")];
+    assert_eq!(ways, expected.map(|(way, other)| (way.to_owned(), Some(other.to_owned()))));
+    let decided = [exempt, away, own, none].map(|probe| probe.choice.decided.expect("decided"));
+    use ProxyOrigin::{Environment, Profile};
+    assert_eq!(decided, [Environment, Environment, Profile, Profile]);
+    assert!(exempt.choice.exception.as_ref().is_some_and(|told| told.contains("`.corp.example`")), "{exempt:?}");
+    assert_eq!(own.choice.sources.len(), 3, "{:?}", own.choice.sources);
+    assert!(own.choice.sources[0].contains("own.example:8080") && own.choice.sources[1].contains("env.example:3128"));
+    assert!(!format!("{plan:?}").contains("hunter2"));
+}
+
+#[test]
 fn what_the_profile_does_not_have_is_told_with_what_it_has() {
     let profile = miradore(&[]);
     let make = |sides: &[&str], only: &[&str]| {
         let sides: Vec<Role> = sides.iter().map(|side| Role::new(*side)).collect();
         let only: Vec<String> = only.iter().map(|id| (*id).to_owned()).collect();
-        plan::make(&profile, &sides, &only, &Surroundings { system_proxy: &|_| None, word: None }).map(|_| ())
+        plan::make(&profile, &sides, &only, &Surroundings { proxies: &Machine::default(), word: None }).map(|_| ())
     };
     let Err(Impossible::NoSide(openers)) = make(&[], &[]) else { panic!("a side is needed") };
     assert!(openers.contains(&Role::new("client")) && !openers.contains(&Role::new("sql-server")), "{openers:?}");

@@ -1,7 +1,6 @@
 //! What outcomes come to: tasks with fallbacks, and one finding for one cause.
 
 use bothways::diagnose::judge::{Case, judge};
-use bothways::model::ask::{Proxy, ProxyAuth, ProxyOrigin};
 use bothways::model::code::Code;
 use bothways::model::evidence::{Failure, StepKind};
 use bothways::model::finding::Status;
@@ -86,14 +85,10 @@ async fn a_proxy_that_is_down_is_one_finding_for_all_behind_it() {
 #[tokio::test]
 async fn a_proxy_of_the_environment_is_said_to_be_from_there() {
     let port = closed_port().await;
-    let system_proxy = move |url: &str| {
-        assert_eq!(url, "http://one.example:80/");
-        let (host, auth) = ("127.0.0.1".to_owned(), ProxyAuth::None);
-        Some(Proxy { host, port, auth, account: None, origin: ProxyOrigin::Environment })
-    };
+    let proxy = format!("http://127.0.0.1:{port}");
     let mut profile = miradore(&[set("server.host", "one.example"), set("server.proxy", "system")]);
     profile.settings.timeout = Span::seconds(2);
-    let run = run(&plan_behind(&profile, &["client"], &["job-query"], &system_proxy)).await;
+    let run = run(&plan_behind(&profile, &["client"], &["job-query"], &[("HTTP_PROXY", &proxy)])).await;
     let down = outcome(&run, "job-query");
     assert_eq!((down.status, down.code), (Status::Fail, Code::ProxyUnreachable), "{}", down.sentence);
     let remedy = &down.remedy.as_ref().expect("a remedy").text;

@@ -1,13 +1,16 @@
 //! Certificates that real servers present: which are accepted, and what is said of the others.
 
+use std::process::Command;
+
 use bothways::model::ask::{TlsExpectation, Trust};
 use bothways::model::code::Code;
 use bothways::model::evidence::StepKind;
 use bothways::model::fact::Fact;
 use bothways::model::finding::{Confidence, Status};
 
-use super::authority::{Authority, When, self_signed, server};
+use super::authority::{Authority, Issued, When, self_signed, server};
 use super::server::{converse, fault, https, nginx, present, s_server};
+use crate::support::daemon::program;
 
 const HOST: &str = "127.0.0.1";
 
@@ -244,4 +247,68 @@ async fn a_server_of_one_connection_at_a_time_still_gets_its_verdict() {
     };
     assert_eq!(seen.judgement.code, Code::TlsUntrusted);
     assert!(seen.evidence.text(Fact::TlsPlatform).unwrap().starts_with("could not be asked"));
+}
+
+/// As `openssl x509 -req` makes them where nobody names extensions: version 1, for the subject's common name only.
+fn of_version_1(folder: &std::path::Path, authority: &Issued) -> Issued {
+    let file = |name: &str| folder.join(name);
+    std::fs::write(file("root.pem"), &authority.pem).unwrap();
+    std::fs::write(file("root.key"), &authority.key).unwrap();
+    let openssl = |arguments: &[&str]| {
+        let output = Command::new(program("openssl", "openssl")).args(arguments).current_dir(folder).output().unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    };
+    openssl(&[
+        "req",
+        "-new",
+        "-newkey",
+        "rsa:2048",
+        "-nodes",
+        "-subj",
+        "/CN=localhost",
+        "-keyout",
+        "v1.key",
+        "-out",
+        "v1.csr",
+    ]);
+    openssl(&[
+        "x509",
+        "-req",
+        "-in",
+        "v1.csr",
+        "-CA",
+        "root.pem",
+        "-CAkey",
+        "root.key",
+        "-set_serial",
+        "7",
+        "-out",
+        "v1.pem",
+    ]);
+    openssl(&["x509", "-in", "v1.pem", "-outform", "der", "-out", "v1.der"]);
+    Issued {
+        pem: std::fs::read_to_string(file("v1.pem")).unwrap(),
+        der: std::fs::read(file("v1.der")).unwrap(),
+        key: std::fs::read_to_string(file("v1.key")).unwrap(),
+    }
+}
+
+#[tokio::test]
+async fn a_certificate_of_version_1_is_worth_what_the_platforms_own_library_says() {
+    let folder = tempfile::tempdir().unwrap();
+    let root = self_signed(&["Old Root"], true);
+    let issued = of_version_1(folder.path(), &root);
+    let trusting = TlsExpectation {
+        ca: Some(folder.path().join("root.pem")),
+        name: Some("localhost".to_owned()),
+        ..TlsExpectation::default()
+    };
+    for version in ["TLSv1.2", "TLSv1.3"] {
+        let (_daemon, port) = nginx(&issued, &format!("ssl_protocols {version};"));
+        let seen = converse(&https(port, TlsExpectation::default())).await;
+        assert_eq!((seen.judgement.code, seen.judgement.status), (Code::TlsUntrusted, Status::Fail), "{version}");
+        let seen = converse(&https(port, trusting.clone())).await;
+        assert_eq!(seen.judgement.status, Status::Pass, "{version}: {:?}", seen.judgement);
+        assert_eq!(seen.evidence.text(Fact::TlsTrust), Some("platform-library"));
+    }
 }

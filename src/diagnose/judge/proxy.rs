@@ -262,6 +262,7 @@ fn setting(proxy: &Proxy) -> &'static str {
     match proxy.origin {
         ProxyOrigin::Profile => "in the profile",
         ProxyOrigin::Environment => "in the environment (HTTP_PROXY, HTTPS_PROXY, NO_PROXY)",
+        ProxyOrigin::System => "in the system's settings",
     }
 }
 

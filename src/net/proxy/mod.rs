@@ -17,7 +17,7 @@ use hyper::{HeaderMap, Method, Request, Response, StatusCode, Uri};
 use super::http::{Conversation, Outgoing};
 use super::trace::{OpenStep, Trace};
 use super::{Net, Stopped, Stream, tcp};
-use crate::model::ask::{Ask, Proxy, ProxyAuth, ProxyOrigin, host_port};
+use crate::model::ask::{Ask, Proxy, ProxyAuth, host_port};
 use crate::model::evidence::{Failure, StepKind};
 use crate::model::fact::Fact;
 use challenge::{Challenge, challenges};
@@ -152,11 +152,7 @@ fn schemes(offered: &[Challenge]) -> Vec<String> {
 
 fn name(proxy: &Proxy, trace: &Trace) {
     trace.fact(Fact::Proxy, host_port(&proxy.host, proxy.port));
-    let origin = match proxy.origin {
-        ProxyOrigin::Profile => "profile",
-        ProxyOrigin::Environment => "environment",
-    };
-    trace.fact(Fact::ProxySource, origin);
+    trace.fact(Fact::ProxySource, proxy.origin.word());
 }
 
 /// The requests of one authentication, on one connection where the proxy lets it.

@@ -4,6 +4,7 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use rustls::pki_types::{CertificateDer, UnixTime};
+use x509_parser::asn1_rs::Any;
 use x509_parser::certificate::X509Certificate;
 use x509_parser::extensions::GeneralName;
 use x509_parser::prelude::FromDer;
@@ -90,6 +91,16 @@ pub(super) fn walk(links: &[Link]) -> Vec<usize> {
         }
     }
     path
+}
+
+/// The public key of a certificate of any version: the content of its algorithm identifier, and the key itself.
+pub(super) fn key_of(der: &[u8]) -> Option<(Vec<u8>, Vec<u8>)> {
+    let (_, certificate) = X509Certificate::from_der(der).ok()?;
+    let key = certificate.public_key();
+    // RFC 5280 4.1: a sequence of the identifier, which is one itself, and the key.
+    let (_, whole) = Any::from_der(key.raw).ok()?;
+    let (_, identifier) = Any::from_der(whole.data).ok()?;
+    Some((identifier.data.to_vec(), key.subject_public_key.data.to_vec()))
 }
 
 /// SHA-256 in lower-case hexadecimal, without colons.

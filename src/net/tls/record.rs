@@ -2,6 +2,8 @@
 //!
 //! The verifier accepts every chain, so that the handshake ends and the facts are complete. Nothing is sent over such a
 //! connection before [`super::verdict`] has judged it. Signatures are verified all the same: the server has the key.
+//! Certificates that webpki can't read, such as those of X.509 version 1, are no reason to end the handshake either: what
+//! they are worth is the verdict's to say, and the platform's own library may accept them.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -11,8 +13,9 @@ use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, Server
 use rustls::crypto::{CryptoProvider, verify_tls12_signature, verify_tls13_signature};
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::sign::CertifiedKey;
-use rustls::{DigitallySignedStruct, Error, SignatureScheme};
+use rustls::{CertificateError, DigitallySignedStruct, Error, SignatureScheme};
 
+use super::chain;
 use super::verdict::Chain;
 
 /// Keeps what one handshake shows.
@@ -36,6 +39,26 @@ impl Recorder {
     /// Whether the server asked for a certificate of this side.
     pub fn certificate_requested(&self) -> bool {
         self.certificate_requested.load(Ordering::Relaxed)
+    }
+
+    /// Verifies with the bare key of a certificate that webpki did not read, where it was that and not the signature.
+    fn verify_unread(
+        &self,
+        message: &[u8],
+        cert: &CertificateDer<'_>,
+        dss: &DigitallySignedStruct,
+        unread: CertificateError,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        if matches!(unread, CertificateError::BadSignature) {
+            return Err(unread.into());
+        }
+        let algorithms = self.provider.signature_verification_algorithms.mapping;
+        let candidates = algorithms.iter().filter(|(scheme, _)| *scheme == dss.scheme).flat_map(|(_, all)| *all);
+        let verified = chain::key_of(cert).is_some_and(|(algorithm, key)| {
+            let mut fitting = candidates.filter(|candidate| *candidate.public_key_alg_id() == *algorithm);
+            fitting.any(|candidate| candidate.verify_signature(&key, message, dss.signature()).is_ok())
+        });
+        if verified { Ok(HandshakeSignatureValid::assertion()) } else { Err(unread.into()) }
     }
 }
 
@@ -63,7 +86,10 @@ impl ServerCertVerifier for Recorder {
         cert: &CertificateDer<'_>,
         dss: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, Error> {
-        verify_tls12_signature(message, cert, dss, &self.provider.signature_verification_algorithms)
+        match verify_tls12_signature(message, cert, dss, &self.provider.signature_verification_algorithms) {
+            Err(Error::InvalidCertificate(unread)) => self.verify_unread(message, cert, dss, unread),
+            verified => verified,
+        }
     }
 
     fn verify_tls13_signature(
@@ -72,7 +98,10 @@ impl ServerCertVerifier for Recorder {
         cert: &CertificateDer<'_>,
         dss: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, Error> {
-        verify_tls13_signature(message, cert, dss, &self.provider.signature_verification_algorithms)
+        match verify_tls13_signature(message, cert, dss, &self.provider.signature_verification_algorithms) {
+            Err(Error::InvalidCertificate(unread)) => self.verify_unread(message, cert, dss, unread),
+            verified => verified,
+        }
     }
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
