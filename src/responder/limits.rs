@@ -41,6 +41,16 @@ pub struct Limits {
     pub stranger_time: Duration,
     /// Bytes of a stranger's request, and then again of what it says to prove itself. With more it is closed.
     pub stranger_bytes: usize,
+    /// How long a door may be open for a peer that shows itself. After that nobody is listened to there.
+    pub door_time: Duration,
+    /// How long a stranger is listened to at an open door. After that it is closed.
+    pub door_reading: Duration,
+    /// Strangers that are listened to at open doors at once, on all ports together. One more is closed.
+    pub door_places: usize,
+    /// Strangers of one address (of one /64 network in IPv6) that are listened to at once. One more is closed.
+    pub door_places_per_address: usize,
+    /// Addresses that one peer may show at the door. Further ones stay strangers.
+    pub door_addresses: usize,
     /// Receipts that are kept. Later ones are counted only. One address fills half of the room at most.
     pub receipts: usize,
     /// Bytes of receipts that are kept, likewise.
@@ -65,6 +75,11 @@ impl Default for Limits {
             strangers_per_address: 16,
             stranger_time: Duration::from_secs(5),
             stranger_bytes: 4096,
+            door_time: Duration::from_secs(10),
+            door_reading: Duration::from_secs(2),
+            door_places: 64,
+            door_places_per_address: 16,
+            door_addresses: 8,
             receipts: 10_000,
             receipt_bytes: 8 << 20,
         }

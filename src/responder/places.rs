@@ -41,6 +41,12 @@ impl Room {
         taken.by.insert(address, by + 1);
         Some(Seat { room: Arc::clone(self), address })
     }
+
+    /// How many places an address has.
+    pub(super) fn taken_by(&self, address: IpAddr) -> usize {
+        let taken = self.taken.lock().unwrap_or_else(PoisonError::into_inner);
+        taken.by.get(&address).copied().unwrap_or_default()
+    }
 }
 
 impl Drop for Seat {

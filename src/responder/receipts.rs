@@ -94,6 +94,16 @@ impl Receipts {
         self.lock().list.clone()
     }
 
+    /// What came from these addresses since then.
+    #[must_use]
+    pub fn of(&self, addresses: &[IpAddr], since: Instant) -> Vec<Receipt> {
+        let from = u64::try_from(since.saturating_duration_since(self.started).as_millis()).unwrap_or(u64::MAX);
+        let theirs = |receipt: &&Receipt| {
+            receipt.at_ms >= from && address_of(receipt).is_some_and(|address| addresses.contains(&address))
+        };
+        self.lock().list.iter().filter(theirs).cloned().collect()
+    }
+
     /// How many receipts found no room. Where there are any, a missing receipt proves nothing.
     #[must_use]
     pub fn missed(&self) -> u64 {

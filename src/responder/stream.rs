@@ -82,6 +82,13 @@ struct Port {
     shared: Arc<Shared>,
 }
 
+/// Who is not closed at once.
+enum Entry {
+    Inside(Visit, Seats),
+    /// A stranger, while a peer is showing itself ([`super::Door`]).
+    Doorstep(TcpStream, Seat),
+}
+
 /// The places that a visitor takes, for as long as it is there.
 struct Seats {
     _seats: Vec<Seat>,
@@ -100,10 +107,17 @@ impl Port {
             match listener.accept().await {
                 // Whoever may not come in is closed here, at the price of the accept.
                 Ok((stream, from)) => {
-                    if let Some((visit, seats)) = port.let_in(stream, from) {
-                        let standing = visit.standing;
-                        let conversation = answer(visit);
-                        conversations.spawn(Arc::clone(&port).hold(from, standing, seats, conversation));
+                    let place = Arc::clone(&port);
+                    match port.let_in(stream, from) {
+                        Some(Entry::Inside(visit, seats)) => {
+                            let standing = visit.standing;
+                            let conversation = answer(visit);
+                            conversations.spawn(place.hold(from, standing, seats, conversation));
+                        }
+                        Some(Entry::Doorstep(stream, seat)) => {
+                            conversations.spawn(place.meet(stream, from, seat));
+                        }
+                        None => {}
                     }
                 }
                 Err(error) => rest_after(&error).await,
@@ -111,7 +125,7 @@ impl Port {
         }
     }
 
-    fn let_in(&self, stream: TcpStream, from: SocketAddr) -> Option<(Visit, Seats)> {
+    fn let_in(&self, stream: TcpStream, from: SocketAddr) -> Option<Entry> {
         let account = self.shared.peers.account(from.ip());
         let (standing, seats) = if let Some(account) = &account {
             account.prove();
@@ -121,10 +135,16 @@ impl Port {
             let seat = self.shared.strangers.seat(neighbourhood(from.ip()))?;
             (Standing::Stranger, Seats { _seats: vec![seat] })
         } else {
-            return None;
+            let seat = self.shared.door.is_open().then(|| self.shared.doorstep.seat(neighbourhood(from.ip())));
+            return Some(Entry::Doorstep(stream, seat??));
         };
         let stream = Metered::new(stream, account, self.shared.limits);
-        Some((Visit { stream, from, at: self.at, shared: Arc::clone(&self.shared), standing }, seats))
+        Some(Entry::Inside(Visit { stream, from, at: self.at, shared: Arc::clone(&self.shared), standing }, seats))
+    }
+
+    /// Hears out whoever may be a peer from an address that is not known as its own.
+    async fn meet(self: Arc<Self>, stream: TcpStream, from: SocketAddr, _seat: Seat) {
+        self.shared.door.listen(stream, from, &self.shared.peers, &self.shared.limits).await;
     }
 
     /// A peer's places.

@@ -3,6 +3,7 @@
 //! What passes before any program sees it is in [`table`], [`counters`] and [`packets`].
 
 mod counters;
+mod ending;
 mod packets;
 mod table;
 
@@ -14,6 +15,7 @@ use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use nix::sys::socket::{ControlMessageOwned, MsgFlags, SockaddrStorage, recvmsg, setsockopt, sockopt};
 
 pub use counters::Counters;
+pub use ending::asked_to_end;
 pub use packets::Packets;
 pub use table::ConnectionTable;
 

@@ -7,12 +7,12 @@ mod windows;
 
 #[cfg(not(windows))]
 pub use linux::{
-    ConnectionTable, Counters, Packets, allow_many_sockets, failure_of_os_code, host_name, own_addresses,
+    ConnectionTable, Counters, Packets, allow_many_sockets, asked_to_end, failure_of_os_code, host_name, own_addresses,
     system_proxies, take_icmp, watch_icmp,
 };
 #[cfg(windows)]
 pub use windows::{
-    ConnectionTable, Counters, Packets, allow_many_sockets, failure_of_os_code, host_name, own_addresses,
+    ConnectionTable, Counters, Packets, allow_many_sockets, asked_to_end, failure_of_os_code, host_name, own_addresses,
     system_proxies, take_icmp, watch_icmp,
 };
 

@@ -4,6 +4,7 @@
 #![expect(unsafe_code, reason = "Winsock options have no safe wrapper")]
 
 mod absent;
+mod ending;
 mod proxies;
 mod table;
 
@@ -11,6 +12,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::os::windows::io::{AsRawSocket, AsSocket};
 
 pub use absent::{Counters, Packets};
+pub use ending::asked_to_end;
 pub use proxies::system_proxies;
 pub use table::ConnectionTable;
 use windows_sys::Win32::Foundation::{ERROR_INSUFFICIENT_BUFFER, FALSE, NO_ERROR};
