@@ -56,6 +56,21 @@ pub(super) fn bind(profile: &mut Profile, other: &OtherSide) {
     }
 }
 
+/// Writes into the profile which certificate a listener that was not joined presents where it listens: whoever else answers
+/// there over TLS stands between.
+pub(super) fn expect(profile: &mut Profile, hosts: &[String], port: u16, certificate: &str) {
+    for endpoint in &mut profile.endpoints {
+        let Some(host) = &endpoint.host else { continue };
+        let same = |known: &String| {
+            known.eq_ignore_ascii_case(host) || address(known).is_some_and(|ip| address(host) == Some(ip))
+        };
+        let on_port = endpoint.https == Some(true) && endpoint.port("port").unwrap_or(443) == port;
+        if on_port && hosts.iter().any(same) && endpoint.tls.fingerprint.is_none() {
+            endpoint.tls.fingerprint = Some(certificate.to_owned());
+        }
+    }
+}
+
 fn address(host: &str) -> Option<IpAddr> {
     host.parse::<IpAddr>().ok().map(|address| address.to_canonical())
 }

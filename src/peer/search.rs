@@ -125,9 +125,10 @@ impl Search<'_> {
     fn ways(&self) -> Vec<Way> {
         let hosts = || self.code.hosts.iter().cloned();
         let direct = hosts().map(|host| (host, Route::Direct, Duration::ZERO));
-        let proxied = self.proxies.iter().flat_map(|proxy| {
-            hosts().map(move |host| (host, Route::Proxy(proxy.clone()), PROXY_BEHIND))
-        });
+        let proxied = self
+            .proxies
+            .iter()
+            .flat_map(|proxy| hosts().map(move |host| (host, Route::Proxy(proxy.clone()), PROXY_BEHIND)));
         let begins = |number: usize| HEAD_START * u32::try_from(number).unwrap_or(u32::MAX);
         let ways = direct.chain(proxied).enumerate();
         ways.map(|(number, (host, route, behind))| Way { host, route, begins: begins(number) + behind }).collect()
@@ -205,7 +206,7 @@ impl Search<'_> {
                 None => "the proxy did not answer".to_owned(),
             },
             (StepKind::Tls, Failure::TlsIntercepted) => format!(
-                "something on the way opens TLS: the certificate that came ({}…) is not the listener's ({}…)",
+                "refused, for the certificate that came ({}…) is not the listener's ({}…)",
                 text(Fact::TlsFingerprint).and_then(|shown| shown.get(..16)).unwrap_or("?"),
                 hex(&self.code.fingerprint[..8]),
             ),

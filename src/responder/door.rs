@@ -10,8 +10,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
 use subtle::ConstantTimeEq;
-use tokio::io::AsyncReadExt;
-use tokio::net::TcpStream;
+use tokio::io::{AsyncRead, AsyncReadExt};
 use tokio::time::timeout;
 
 use super::{Admission, Limits, Peers};
@@ -68,12 +67,25 @@ impl Door {
         self.count.load(Ordering::Relaxed) > 0 && self.lock().iter().any(|expected| expected.until > Instant::now())
     }
 
-    /// Reads what a stranger says first, for a bounded time and as much as a word takes.
-    pub(super) async fn listen(&self, mut stream: TcpStream, from: SocketAddr, peers: &Peers, limits: &Limits) {
-        let mut said = [0; Token::INTRODUCTION.len() + WORD];
-        if let Ok(Ok(_)) = timeout(limits.door_reading, stream.read_exact(&mut said)).await {
-            self.hear(&said, from.ip(), peers, limits, Peers::admit);
-        }
+    /// Reads what a stranger says first, for a bounded time and no more than a request's head takes.
+    pub(super) async fn listen(
+        &self,
+        mut stream: impl AsyncRead + Unpin,
+        from: SocketAddr,
+        peers: &Peers,
+        limits: &Limits,
+    ) {
+        let mut said = Vec::new();
+        let listening = async {
+            let mut buffer = [0; 1024];
+            while said.len() < limits.stranger_bytes && !self.hear(&said, from.ip(), peers, limits, Peers::admit) {
+                match stream.read(&mut buffer).await {
+                    Ok(length @ 1..) => said.extend_from_slice(&buffer[..length]),
+                    _ => return,
+                }
+            }
+        };
+        let _ = timeout(limits.door_reading, listening).await;
     }
 
     /// Looks at a datagram. Its source may be forged, so whoever it names gets little before a connection proves it.
@@ -83,24 +95,38 @@ impl Door {
         }
     }
 
-    fn hear(&self, said: &[u8], from: IpAddr, peers: &Peers, limits: &Limits, admit: fn(&Peers, IpAddr) -> Admission) {
-        let Some(word) = said.strip_prefix(Token::INTRODUCTION.as_bytes()) else { return };
+    /// Whether this says the word of somebody who is expected, who is then let in.
+    fn hear(
+        &self,
+        said: &[u8],
+        from: IpAddr,
+        peers: &Peers,
+        limits: &Limits,
+        admit: fn(&Peers, IpAddr) -> Admission,
+    ) -> bool {
+        let Some(word) = word(said) else { return false };
         let address = from.to_canonical();
         let mut open = self.lock();
         let expected = open
             .iter_mut()
             .find(|expected| expected.until > Instant::now() && bool::from(word.ct_eq(expected.word.as_bytes())));
-        if let Some(expected) = expected
-            && expected.met.len() < limits.door_addresses
-            && !peers.include(address)
-        {
+        let Some(expected) = expected else { return false };
+        if expected.met.len() < limits.door_addresses && !peers.include(address) {
             expected.met.push(Met { address, _admission: admit(peers, address) });
         }
+        true
     }
 
     fn lock(&self) -> MutexGuard<'_, Vec<Expected>> {
         self.open.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// The word in what somebody says: at once, or in a header of a request.
+fn word(said: &[u8]) -> Option<&[u8]> {
+    let before = Token::INTRODUCTION.as_bytes();
+    let begin = said.windows(before.len()).position(|window| window == before)? + before.len();
+    said.get(begin..begin + WORD)
 }
 
 /// Whether a datagram is somebody's word, which is no request of any protocol.

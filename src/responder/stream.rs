@@ -134,9 +134,11 @@ impl Port {
         } else if self.gate == Gate::Control {
             let seat = self.shared.strangers.seat(neighbourhood(from.ip()))?;
             (Standing::Stranger, Seats { _seats: vec![seat] })
+        } else if self.shared.door.is_open() {
+            let seat = self.shared.doorstep.seat(neighbourhood(from.ip()))?;
+            return Some(Entry::Doorstep(stream, seat));
         } else {
-            let seat = self.shared.door.is_open().then(|| self.shared.doorstep.seat(neighbourhood(from.ip())));
-            return Some(Entry::Doorstep(stream, seat??));
+            return None;
         };
         let stream = Metered::new(stream, account, self.shared.limits);
         Some(Entry::Inside(Visit { stream, from, at: self.at, shared: Arc::clone(&self.shared), standing }, seats))

@@ -30,6 +30,7 @@ use crate::profile::Profile;
 use crate::responder::{Certificate, Met, Peers, Shared};
 use crate::sys;
 use evidence::Evidence;
+pub(super) use newcomer::place;
 
 /// How long a WebSocket stays idle before the other side's wake-up, where the profile does not say.
 const HOLD: Span = Span::seconds(1);
@@ -38,7 +39,7 @@ const GRACE: Duration = Duration::from_secs(5);
 
 /// Runs both sides. Where the listener is not reached, this side is tested alone, and that is said.
 pub(super) async fn run(mut profile: Profile, sides: &[Role], args: &CheckArgs, code: &str) -> Result<Run, CliError> {
-    match reach::reach(&profile, sides, args, code).await? {
+    match reach::reach(&mut profile, sides, args, code).await? {
         Some(channel) => {
             hold(&mut profile);
             Both::open(profile, sides, args, channel).await?.run().await
@@ -131,7 +132,7 @@ impl<'a> Both<'a> {
         let mut theirs = self.or_lost(theirs);
         let mut far = self.what_did_you_see().await;
         if run.run.cut_short != Some(CutShort::Interrupted) {
-            let introduced = self.introduce(&mut run.outcomes, &far).await?;
+            let introduced = self.introduce(&plan, &mut run.outcomes, &far).await?;
             let met = self.meet(&mut theirs).await;
             if introduced || met {
                 far = self.what_did_you_see().await;
@@ -147,11 +148,7 @@ impl<'a> Both<'a> {
 
     /// What the other side is asked to test: all its flows, or these.
     fn wanted(&self, checks: Vec<String>) -> Wanted {
-        Wanted {
-            answers: self.answers.list.clone(),
-            certificate: self.shared.certificate.fingerprint.clone(),
-            checks,
-        }
+        Wanted { answers: self.answers.list.clone(), certificate: self.shared.certificate.fingerprint.clone(), checks }
     }
 
     async fn what_did_you_see(&mut self) -> Sightings {
@@ -162,9 +159,8 @@ impl<'a> Both<'a> {
     /// What this side saw of the other.
     async fn near(&self) -> Sightings {
         let (witness, began, addresses) = (Arc::clone(&self.witness), self.began, self.listener_addresses());
-        let looked = tokio::task::spawn_blocking(move || {
-            (witness.seen_since(began, &addresses, Some(0)), witness.means())
-        });
+        let looked =
+            tokio::task::spawn_blocking(move || (witness.seen_since(began, &addresses, Some(0)), witness.means()));
         let (sighted, means) = looked.await.unwrap_or_default();
         let (receipts, answers) = (self.shared.receipts.all(), self.answers.list.clone());
         Sightings { receipts, sighted, means, answers, alone: true }

@@ -1,36 +1,47 @@
 //! Probes that come from addresses which the other side does not know as this one's, and the reverse: behind address
-//! translation they look like a stranger's, who is closed without a byte. Both sides then show themselves, and those flows
-//! are tested again.
+//! translation or a proxy they look like a stranger's, who is closed without a byte. Both sides then show themselves on the
+//! ways of the flows, and those flows are tested again.
 //!
 //! Nothing of this happens where everything works, or where what failed left a receipt.
 
 use std::net::SocketAddr;
 
-use super::super::{CliError, progress, session};
+use super::super::{CliError, progress, secrets, session};
 use super::{Both, planned, replace};
+use crate::model::ask::Route;
+use crate::model::code::Code;
 use crate::model::evidence::StepKind;
 use crate::model::fact::Fact;
 use crate::model::finding::Status;
 use crate::model::flow::Transport;
 use crate::model::run::{Outcome, Receipt};
-use crate::model::sighting::{AnsweredBy, Answering, Sightings};
-use crate::net::introduce;
+use crate::model::sighting::{AnsweredBy, Sightings};
+use crate::net::introduce::{self, Place};
+use crate::plan::Plan;
 
 impl Both<'_> {
     /// Shows the listener from which addresses this side's probes come, where it seems not to know them; whether it learned
     /// of any. The flows concerned are then tested again.
-    pub(super) async fn introduce(&mut self, outcomes: &mut [Outcome], far: &Sightings) -> Result<bool, CliError> {
-        let suspects = suspects(outcomes, far);
-        if suspects.is_empty() {
+    pub(super) async fn introduce(
+        &mut self,
+        plan: &Plan,
+        outcomes: &mut [Outcome],
+        far: &Sightings,
+    ) -> Result<bool, CliError> {
+        let suspects: Vec<&Outcome> = outcomes.iter().filter(|outcome| is_suspect(outcome, far)).collect();
+        let places: Vec<Place> = suspects.iter().filter_map(|outcome| place(outcome, plan)).collect();
+        let checks: Vec<String> = suspects.iter().map(|outcome| outcome.check.clone()).collect();
+        if places.is_empty() {
             return Ok(false);
         }
         let Ok(word) = self.channel.introduce().await else { return Ok(false) };
-        self.channel.while_alive(introduce::say(&word, &suspects.places)).await;
+        let net = session::net_with(&self.profile, secrets::read(plan)?);
+        self.channel.while_alive(introduce::say(&word, &places, &net)).await;
         let introduced = self.channel.introduced().await.unwrap_or_default();
         if introduced.is_empty() {
             return Ok(false);
         }
-        let plan = planned(&self.profile, self.sides, &self.with_finders(suspects.checks))?;
+        let plan = planned(&self.profile, self.sides, &self.with_finders(checks))?;
         let profile = self.profile.clone();
         let observer = progress::observer(plan.probes.len());
         let again = self.channel.while_alive(session::run(&profile, &plan, observer, Vec::new)).await?;
@@ -42,19 +53,20 @@ impl Both<'_> {
     /// The reverse: has the listener show itself where its probes seem to come from addresses that are not known.
     pub(super) async fn meet(&mut self, theirs: &mut [Outcome]) -> bool {
         let near = self.near().await;
-        let suspects = suspects(theirs, &near);
-        if suspects.is_empty() {
+        let suspects = theirs.iter().filter(|outcome| is_suspect(outcome, &near));
+        let (checks, ports): (Vec<String>, Vec<(Transport, u16)>) =
+            suspects.filter_map(|outcome| Some((outcome.check.clone(), (outcome.transport, outcome.port?)))).unzip();
+        if checks.is_empty() {
             return false;
         }
         let word = self.shared.door.open(&self.shared.limits);
-        let ports = suspects.places.iter().map(|(transport, place)| (*transport, place.port())).collect();
         let said = self.channel.introduce_yourself(word.clone(), ports).await;
         let met = self.shared.door.close(&word);
         if said.is_err() || met.is_empty() {
             return false;
         }
         self.met.extend(met);
-        let wanted = self.wanted(self.with_finders(suspects.checks));
+        let wanted = self.wanted(self.with_finders(checks));
         if let Ok(again) = self.channel.test_again(wanted).await {
             replace(theirs, again);
         }
@@ -70,52 +82,51 @@ impl Both<'_> {
     }
 }
 
-/// Flows that may have failed only because the far side took the prober for a stranger.
-#[derive(Default)]
-struct Suspects {
-    checks: Vec<String>,
-    places: Vec<(Transport, SocketAddr)>,
+/// Whether a flow may have failed only because the far side took the prober for a stranger: a responder answers on its port,
+/// which saw nothing of it.
+fn is_suspect(outcome: &Outcome, far: &Sightings) -> bool {
+    let Some(port) = outcome.port.filter(|_| outcome.tested_from.is_some()) else { return false };
+    let responds = far.answers.iter().any(|answer| {
+        answer.by == AnsweredBy::Responder
+            && (&answer.role, answer.transport, answer.port) == (&outcome.to, outcome.transport, port)
+    });
+    let token = outcome.facts.get(Fact::Token.word()).and_then(|token| token.as_str());
+    let seen = far.receipts.iter().any(|receipt| match (&receipt.token, token) {
+        (Some(came), Some(own)) => came == own,
+        _ => arrived_at(receipt, port),
+    });
+    responds && !seen && looks_like_a_strangers(outcome)
 }
 
-impl Suspects {
-    fn is_empty(&self) -> bool {
-        self.places.is_empty()
-    }
-}
-
-fn suspects(outcomes: &[Outcome], far: &Sightings) -> Suspects {
-    let mut suspects = Suspects::default();
-    for outcome in outcomes.iter().filter(|outcome| outcome.tested_from.is_some()) {
-        let Some(place) = place(outcome) else { continue };
-        let transport = outcome.transport;
-        let responds = far.answers.iter().any(|answer| is_at(answer, transport, place) && answer.role == outcome.to);
-        let seen = far.receipts.iter().any(|receipt| arrived_at(receipt, place));
-        if responds && !seen && looks_like_a_strangers(outcome) {
-            suspects.checks.push(outcome.check.clone());
-            if !suspects.places.contains(&(transport, place)) {
-                suspects.places.push((transport, place));
-            }
-        }
-    }
-    suspects
-}
-
-/// Strangers' connections are opened and closed, and their datagrams not answered.
+/// Strangers' connections are opened and closed, their datagrams not answered, and a proxy's requests not either.
 fn looks_like_a_strangers(outcome: &Outcome) -> bool {
-    let opened = || outcome.steps.iter().any(|step| step.kind == StepKind::Connect && step.error.is_none());
+    let opened = outcome.steps.iter().any(|step| step.kind == StepKind::Connect && step.error.is_none());
     let failed = !matches!(outcome.status, Status::Pass | Status::Skip | Status::Error);
-    failed && (outcome.transport == Transport::Udp || opened())
+    let by_proxy = matches!(
+        outcome.code,
+        Code::ProxyUnreachable
+            | Code::ProxyAuthRequired
+            | Code::ProxyAuthFailed
+            | Code::ProxyDenied
+            | Code::ProxyConnectRefused
+    );
+    failed && !by_proxy && (outcome.transport == Transport::Udp || opened)
 }
 
-fn place(outcome: &Outcome) -> Option<SocketAddr> {
-    let direct = !outcome.facts.contains_key(Fact::Proxy.word());
-    outcome.facts.get(Fact::Address.word())?.as_str()?.parse().ok().filter(|_| direct)
+/// Where the flow went, and how it was asked.
+pub(in super::super) fn place(outcome: &Outcome, plan: &Plan) -> Option<Place> {
+    let asked = |flow: &crate::model::flow::Flow| flow.check == outcome.check && flow.endpoint == outcome.endpoint;
+    let ask = plan.probes.iter().find(|probe| asked(&probe.flow))?.ask.clone();
+    let ask = crate::model::ask::Ask { port: outcome.port?, ..ask };
+    let connected = outcome.steps.iter().rev().find(|step| step.kind == StepKind::Connect && step.error.is_none());
+    let address = match connected.and_then(|step| step.address.as_deref()) {
+        Some(address) => address,
+        None => outcome.facts.get(Fact::Address.word()).filter(|_| ask.route == Route::Direct)?.as_str()?,
+    };
+    let address: SocketAddr = address.parse().ok()?;
+    Some(Place { ask, address })
 }
 
-fn is_at(answer: &Answering, transport: Transport, place: SocketAddr) -> bool {
-    answer.by == AnsweredBy::Responder && answer.transport == transport && answer.port == place.port()
-}
-
-fn arrived_at(receipt: &Receipt, place: SocketAddr) -> bool {
-    receipt.arrived_at.parse::<SocketAddr>().is_ok_and(|at| at.port() == place.port())
+fn arrived_at(receipt: &Receipt, port: u16) -> bool {
+    receipt.arrived_at.parse::<SocketAddr>().is_ok_and(|at| at.port() == port)
 }

@@ -3,23 +3,24 @@
 use std::time::SystemTime;
 
 use super::super::args::CheckArgs;
-use super::super::{CliError, output, secrets, session};
+use super::super::{CliError, bind, output, secrets, session};
 use crate::model::ask::{Proxy, ProxyOrigin};
 use crate::model::flow::Role;
 use crate::model::span::Span;
 use crate::peer::join::{BadCode, JoinCode};
 use crate::peer::joiner::{CantJoin, Channel};
+use crate::peer::listener::hex;
 use crate::peer::message::{Hello, VERSION};
 use crate::peer::search::{Missed, Search};
 use crate::profile::{Profile, ProxySetting};
 use crate::sys;
 
-/// Joins the listener; nothing where it is not reached.
+/// Joins the listener; nothing where it is not reached. What was learned of it all the same goes into the profile.
 ///
 /// # Errors
 /// The code is none, or the listener refuses it.
 pub(super) async fn reach(
-    profile: &Profile,
+    profile: &mut Profile,
     sides: &[Role],
     args: &CheckArgs,
     code: &str,
@@ -45,6 +46,9 @@ pub(super) async fn reach(
         Err(CantJoin::Refused(why)) => Err(CliError::usage(format!("the listener refused: {why}"))),
         Err(CantJoin::Unreached(missed)) => {
             output::say(&unreached(&missed, &code));
+            if missed.intercepted {
+                bind::expect(profile, &code.hosts, code.port, &hex(&code.fingerprint));
+            }
             Ok(None)
         }
         Err(other) => {
@@ -91,9 +95,10 @@ fn unreached(missed: &Missed, code: &JoinCode) -> String {
     }
     if missed.intercepted {
         text.push_str(
-            "\nTLS inspection stands in the way. It was told nothing: the join code's secret is said only to the listener's own \
-             certificate. Exempt the listener's address and port from the inspection, or let it listen on a port that is not \
-             inspected (`bothways listen … --control-port PORT`).",
+            "\nSomebody else's certificate came where the listener should be: TLS inspection stands in the way, or the listener has \
+             ended and another service took its port. Nothing was told to it: the join code's secret is said only to the \
+             listener's own certificate. Exempt that address and port from TLS inspection, or let the listener use a port that \
+             is not inspected (`bothways listen … --control-port PORT`).",
         );
     }
     let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).map_or(0, |since| since.as_secs());

@@ -1,6 +1,7 @@
 //! One side that joined a listener: its flows are run, its probes are told apart from others', and it is told what was seen.
 
-use std::net::{IpAddr, SocketAddr};
+use std::collections::HashMap;
+use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -8,14 +9,14 @@ use futures_util::future::BoxFuture;
 use tokio::time::{Instant, sleep};
 
 use super::super::bind::{self, OtherSide};
-use super::super::{output, session};
+use super::super::{join, output, session};
 use super::host::Listening;
-use crate::model::fact::Fact;
+use crate::model::ask::Route;
 use crate::model::flow::Transport;
 use crate::model::run::{Outcome, Peer};
 use crate::model::sighting::Sightings;
 use crate::model::span::Span;
-use crate::net::introduce;
+use crate::net::introduce::{self, Place};
 use crate::peer::listener::{self, Joined, Wanted};
 use crate::peer::message::{VERSION, Welcome};
 use crate::plan::{self, Plan};
@@ -43,7 +44,7 @@ struct Shown {
     /// Addresses that it showed besides those that it named.
     met: Vec<Met>,
     /// Where this side's flows went on the joined machine.
-    targets: Vec<(Transport, SocketAddr)>,
+    places: Vec<Place>,
     /// What it was told last.
     sightings: Option<Sightings>,
 }
@@ -72,8 +73,8 @@ impl Guest {
         match session::outcomes(&profile, &plan).await {
             Ok(outcomes) => {
                 let machine = self.joined.addresses();
-                let targets = outcomes.iter().filter_map(|outcome| target(outcome, &machine));
-                self.shown().targets = targets.collect();
+                let places = outcomes.iter().filter_map(|outcome| join::place(outcome, &plan));
+                self.shown().places.extend(places.filter(|place| is_at(place, &machine)));
                 outcomes
             }
             Err(error) => {
@@ -108,8 +109,7 @@ impl Guest {
     fn plan(&self, profile: &Profile, checks: &[String]) -> Option<Plan> {
         let hello = &self.joined.hello;
         let wanted = |id: &String| [&hello.checks[..], checks].iter().all(|list| list.is_empty() || list.contains(id));
-        let only: Vec<String> =
-            profile.checks.iter().map(|check| check.id.clone()).filter(|id| wanted(id)).collect();
+        let only: Vec<String> = profile.checks.iter().map(|check| check.id.clone()).filter(|id| wanted(id)).collect();
         if only.is_empty() {
             return None;
         }
@@ -139,11 +139,9 @@ impl Guest {
     }
 }
 
-/// Where a flow went on the joined machine itself.
-fn target(outcome: &Outcome, machine: &[IpAddr]) -> Option<(Transport, SocketAddr)> {
-    let address: SocketAddr = outcome.facts.get(Fact::Address.word())?.as_str()?.parse().ok()?;
-    let direct = !outcome.facts.contains_key(Fact::Proxy.word());
-    (direct && machine.contains(&address.ip().to_canonical())).then_some((outcome.transport, address))
+/// Whether a flow went straight to the joined machine itself.
+fn is_at(place: &Place, machine: &[IpAddr]) -> bool {
+    place.ask.route == Route::Direct && machine.contains(&place.address.ip().to_canonical())
 }
 
 impl listener::Guest for Guest {
@@ -179,9 +177,13 @@ impl listener::Guest for Guest {
     }
 
     fn introduce(&self, word: String, ports: Vec<(Transport, u16)>) -> BoxFuture<'_, ()> {
-        let known = |(transport, place): &(Transport, SocketAddr)| ports.contains(&(*transport, place.port()));
-        let targets: Vec<_> = self.shown().targets.iter().copied().filter(known).collect();
-        Box::pin(async move { introduce::say(&word, &targets).await })
+        let wanted = |place: &Place| ports.contains(&(place.ask.probe.protocol().transport(), place.address.port()));
+        let mut places = std::mem::take(&mut self.shown().places);
+        places.retain(wanted);
+        Box::pin(async move {
+            let net = session::net_with(&self.listening.profile, HashMap::new());
+            introduce::say(&word, &places, &net).await;
+        })
     }
 
     fn seen(&self) -> BoxFuture<'_, Sightings> {

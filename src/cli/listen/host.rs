@@ -79,9 +79,8 @@ impl Listening {
         let ended = alone.then(|| self.ended_before.load(Ordering::SeqCst));
         let witness = Arc::clone(&self.witness);
         let _turn = self.looking.lock().await;
-        let looked = tokio::task::spawn_blocking(move || {
-            (witness.seen_since(since, &addresses, ended), witness.means())
-        });
+        let looked =
+            tokio::task::spawn_blocking(move || (witness.seen_since(since, &addresses, ended), witness.means()));
         let (sighted, means) = looked.await.unwrap_or_default();
         Sightings { receipts: Vec::new(), sighted, means, answers: self.answers.clone(), alone }
     }
@@ -136,7 +135,8 @@ impl Listening {
         let peers = &self.shared.peers;
         let known = joined.addresses();
         let mut admissions = vec![peers.admit(joined.address)];
-        admissions.extend(known.iter().filter(|known| **known != joined.address).map(|named| peers.admit_named(*named)));
+        admissions
+            .extend(known.iter().filter(|known| **known != joined.address).map(|named| peers.admit_named(*named)));
         if joined.address.is_loopback() || sys::own_addresses().contains(&joined.address) {
             // Both sides are on this machine: the probes may come from its loopback addresses as well.
             let loopback = [IpAddr::V4(Ipv4Addr::LOCALHOST), IpAddr::V6(Ipv6Addr::LOCALHOST)];
