@@ -15,10 +15,13 @@ use tokio_tungstenite::tungstenite::{Bytes, Error, Message};
 
 use super::message::MOST_BYTES;
 
-/// After so much silence a ping is sent: proxies and address translation forget connections that are silent for longer.
-const PING: Duration = Duration::from_secs(5);
+/// After so much silence a ping is sent: firewalls, proxies and address translation forget connections that are silent, and
+/// one that cuts the flows for it within seconds must not cut the channel that is to tell so.
+const PING: Duration = Duration::from_millis(500);
 /// Who says nothing for so long, and answers no ping, is not there any more.
 const SILENCE: Duration = Duration::from_secs(20);
+/// How long a goodbye may take.
+const CLOSING: Duration = Duration::from_secs(5);
 /// How long one message may take to be taken from here.
 const SAYING: Duration = Duration::from_secs(60);
 
@@ -119,6 +122,6 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Speech<S> {
 
     /// Ends the channel politely.
     pub async fn close(&mut self) {
-        let _ = timeout(PING, self.socket.close(None)).await;
+        let _ = timeout(CLOSING, self.socket.close(None)).await;
     }
 }

@@ -73,7 +73,7 @@ impl Service {
 pub struct Shared {
     pub peers: Peers,
     pub limits: Limits,
-    pub receipts: Receipts,
+    pub receipts: Arc<Receipts>,
     /// Presented wherever TLS is spoken.
     pub certificate: Certificate,
     /// For the connections of peers, on all ports together.
@@ -99,7 +99,7 @@ impl Shared {
         Self {
             peers,
             limits,
-            receipts: Receipts::new(Instant::now(), &limits),
+            receipts: Arc::new(Receipts::new(Instant::now(), &limits)),
             certificate,
             places: Room::new(limits.connections_overall, limits.connections_per_address),
             door: Door::default(),

@@ -41,25 +41,24 @@ impl Service {
 }
 
 pub(super) async fn answer(service: Service, letter: Letter) {
-    let mut receipt = letter.shared.receipts.draft(Protocol::Tftp, letter.from, letter.at);
-    receipt.received_bytes = letter.bytes.len() as u64;
-    let Ok(packet) = Packet::decode(&letter.bytes) else {
-        letter.shared.receipts.keep(receipt);
-        return;
-    };
+    let receipt = letter.shared.receipts.draft(Protocol::Tftp, letter.from, letter.at);
+    receipt.note(|receipt| receipt.received_bytes = letter.bytes.len() as u64);
+    let Ok(packet) = Packet::decode(&letter.bytes) else { return };
     let (first, transfer) = respond(&service, &packet);
     if let Packet::Read(request) | Packet::Write(request) = &packet {
-        receipt.asked = Some(request.file.chars().take(200).collect());
-        receipt.token = Token::find(&request.file).map(|token| token.to_string());
+        receipt.note(|receipt| {
+            receipt.asked = Some(request.file.chars().take(200).collect());
+            receipt.token = Token::find(&request.file).map(|token| token.to_string());
+        });
     }
     let first = first.map(|first| first.encode()).filter(|first| letter.may_answer(first.len()));
     let sent = match (first, open_transfer_port(&letter).await) {
         (Some(first), Ok(socket)) => socket.send(&first).await.ok().map(|bytes| (socket, bytes)),
         _ => None,
     };
-    receipt.sent_bytes = sent.as_ref().map_or(0, |(_, bytes)| *bytes as u64);
+    receipt.note(|receipt| receipt.sent_bytes = sent.as_ref().map_or(0, |(_, bytes)| *bytes as u64));
     // Before the transfer, which may hang: this much is certain.
-    letter.shared.receipts.keep(receipt);
+    drop(receipt);
     if let (Some((socket, _)), Some(transfer)) = (sent, transfer) {
         // An error here is the peer's end of it.
         let _ = transfer.serve(&socket, letter.shared.limits.idle).await;

@@ -59,14 +59,13 @@ pub(super) fn answer(
     if let Some(value) = token.as_ref().and_then(|token| HeaderValue::from_str(token.as_str()).ok()) {
         response.headers_mut().insert(Token::HEADER, value);
     }
-    let mut receipt = shared.receipts.draft(Protocol::Websocket, from, at);
-    receipt.token = token.map(|token| token.to_string());
-    let asked = format!("{} {} {}", request.method(), request.uri(), response.status().as_u16());
-    receipt.asked = Some(asked);
-    receipt.received_bytes = bytes_of(request.headers());
-    receipt.sent_bytes = bytes_of(response.headers());
-    receipt.headers = request.headers().iter().map(http::kept).collect();
-    shared.receipts.keep(receipt);
+    shared.receipts.draft(Protocol::Websocket, from, at).note(|receipt| {
+        receipt.token = token.map(|token| token.to_string());
+        receipt.asked = Some(format!("{} {} {}", request.method(), request.uri(), response.status().as_u16()));
+        receipt.received_bytes = bytes_of(request.headers());
+        receipt.sent_bytes = bytes_of(response.headers());
+        receipt.headers = request.headers().iter().map(http::kept).collect();
+    });
     (response, onward)
 }
 

@@ -73,7 +73,8 @@ impl<'a> Evidence<'a> {
         if outcome.code != Code::NotTestableFromHere || !self.far_sides.contains(&outcome.from) {
             return;
         }
-        if let Some(why) = self.lost {
+        let known = outcome.target.is_some() || self.sides.contains(&outcome.to);
+        if let Some(why) = self.lost.filter(|_| known) {
             outcome.status = Status::Unknown;
             outcome.sentence = format!(
                 "Opened by the {}, whose `bothways listen` was to test it, but the control channel was lost: {why}.",

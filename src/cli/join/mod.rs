@@ -39,17 +39,13 @@ const GRACE: Duration = Duration::from_secs(5);
 
 /// Runs both sides. Where the listener is not reached, this side is tested alone, and that is said.
 pub(super) async fn run(mut profile: Profile, sides: &[Role], args: &CheckArgs, code: &str) -> Result<Run, CliError> {
-    match reach::reach(&mut profile, sides, args, code).await? {
-        Some(channel) => {
-            hold(&mut profile);
-            Both::open(profile, sides, args, channel).await?.run().await
-        }
-        None => {
-            let plan = planned(&profile, sides, &args.only)?;
-            let observer = progress::observer(plan.probes.len());
-            session::run(&profile, &plan, observer, Vec::new).await
-        }
+    if let Some(channel) = reach::reach(&mut profile, sides, args, code).await? {
+        hold(&mut profile);
+        return Both::open(profile, sides, args, channel).await?.run().await;
     }
+    let plan = planned(&profile, sides, &args.only)?;
+    let observer = progress::observer(plan.probes.len());
+    session::run(&profile, &plan, observer, Vec::new).await
 }
 
 fn planned(profile: &Profile, sides: &[Role], only: &[String]) -> Result<Plan, CliError> {

@@ -1,5 +1,6 @@
 //! Reaching the listener of a join code, and saying plainly what stood in the way where that fails.
 
+use std::fmt::Write;
 use std::time::SystemTime;
 
 use super::super::args::CheckArgs;
@@ -104,15 +105,17 @@ fn unreached(missed: &Missed, code: &JoinCode) -> String {
     let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).map_or(0, |since| since.as_secs());
     if now > code.expires {
         let minutes = (now - code.expires).div_ceil(60);
-        text.push_str(&format!(
+        let _ = write!(
+            text,
             "\nBy this machine's clock the join code expired {minutes} minutes ago: if the listener has ended, start it again."
-        ));
+        );
     } else if !missed.intercepted {
-        text.push_str(&format!(
+        let _ = write!(
+            text,
             "\nSee that `bothways listen` still runs there, and that TCP {} to it is open; or take both sides' runs apart and \
              join them with `bothways merge`.",
             code.port
-        ));
+        );
     }
     text
 }

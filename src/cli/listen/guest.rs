@@ -12,7 +12,7 @@ use super::super::bind::{self, OtherSide};
 use super::super::{join, output, session};
 use super::host::Listening;
 use crate::model::ask::Route;
-use crate::model::flow::Transport;
+use crate::model::flow::{Role, Transport};
 use crate::model::run::{Outcome, Peer};
 use crate::model::sighting::Sightings;
 use crate::model::span::Span;
@@ -202,7 +202,7 @@ impl listener::Guest for Guest {
                 };
                 self.listening.keep(outcomes, peer, sightings);
             }
-            let roles = hello.sides.iter().map(|role| role.as_str()).collect::<Vec<_>>().join(", ");
+            let roles = hello.sides.iter().map(Role::as_str).collect::<Vec<_>>().join(", ");
             output::say(&format!("{} ({roles}) has left.", self.joined.address));
         })
     }
