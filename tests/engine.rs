@@ -36,7 +36,7 @@ fn miradore(sets: &[String]) -> Profile {
 }
 
 /// A profile written out in a file.
-fn written(yaml: &str) -> Profile {
+pub fn written(yaml: &str) -> Profile {
     let folder = tempfile::tempdir().expect("a folder");
     let file = folder.path().join("written.yaml");
     std::fs::write(&file, yaml).expect("a file");
@@ -44,7 +44,7 @@ fn written(yaml: &str) -> Profile {
 }
 
 /// The plan of whoever plays these roles, where the environment names no proxy.
-fn plan_of(profile: &Profile, sides: &[&str], only: &[&str]) -> Plan {
+pub fn plan_of(profile: &Profile, sides: &[&str], only: &[&str]) -> Plan {
     plan_behind(profile, sides, only, &[])
 }
 
@@ -66,7 +66,7 @@ impl Observer for Nobody {
 }
 
 /// Runs a plan to its end.
-async fn run(plan: &Plan) -> Run {
+pub async fn run(plan: &Plan) -> Run {
     run_with(plan, Resolver::default(), Arc::new(Nobody), std::future::pending()).await
 }
 
@@ -91,7 +91,7 @@ fn info(plan: &Plan, cut_short: Option<CutShort>) -> RunInfo {
 }
 
 /// The only outcome of this check.
-fn outcome<'r>(run: &'r Run, check: &str) -> &'r Outcome {
+pub fn outcome<'r>(run: &'r Run, check: &str) -> &'r Outcome {
     let mut found = run.outcomes.iter().filter(|outcome| outcome.check == check);
     let first = found.next().unwrap_or_else(|| panic!("no outcome of {check}"));
     assert!(found.next().is_none(), "{check} has several outcomes");

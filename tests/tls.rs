@@ -3,6 +3,7 @@
 pub mod authority;
 mod certificate;
 mod hostile;
+mod looks;
 mod responder;
 pub mod server;
 mod store;

@@ -1,64 +1,63 @@
 //! One cause, one finding: outcomes that one thing explains are listed under it.
+//!
+//! What must be the same for two outcomes to have one cause is in [`cause`]; the finding's words are in [`words`].
 
-use crate::model::code::{Code, Group};
+mod cause;
+mod words;
+
+use std::cmp::Reverse;
+
+use crate::model::code::Code;
 use crate::model::fact::Fact;
 use crate::model::finding::Status;
-use crate::model::run::{Finding, Outcome};
+use crate::model::run::{Finding, Outcome, RunInfo};
+use cause::{Cause, Surroundings};
 
-/// The findings of a run, the heaviest first.
+/// The findings of a run, the heaviest first, and among equals the one that explains most flows.
 #[must_use]
-pub fn findings(outcomes: &[Outcome]) -> Vec<Finding> {
-    let mut causes: Vec<(Cause, Vec<&Outcome>)> = Vec::new();
+pub fn findings(outcomes: &[Outcome], run: &RunInfo) -> Vec<Finding> {
+    let around = Surroundings::of(outcomes, run);
+    let mut groups: Vec<Group> = Vec::new();
     for outcome in outcomes.iter().filter(|outcome| tells(outcome)) {
-        let cause = Cause::of(outcome);
-        match causes.iter_mut().find(|(known, _)| *known == cause) {
-            Some((_, list)) => list.push(outcome),
-            None => causes.push((cause, vec![outcome])),
+        let cause = Cause::of(outcome, &around);
+        match groups.iter_mut().find(|group| group.cause == cause) {
+            Some(group) => group.explained.push(outcome),
+            None => groups.push(Group { cause, explained: vec![outcome], prevented: Vec::new() }),
         }
     }
-    causes.sort_by_key(|(_, list)| {
-        std::cmp::Reverse(list.iter().map(|outcome| outcome.status.weight()).max().unwrap_or_default())
-    });
-    causes.iter().filter_map(|(_, list)| finding(list)).collect()
+    for outcome in outcomes.iter().filter(|outcome| outcome.code == Code::PrerequisiteFailed) {
+        if let Some(group) = groups.iter_mut().find(|group| group.prevents(outcome)) {
+            group.prevented.push(outcome);
+        }
+    }
+    groups.sort_by_key(|group| Reverse((group.status().weight(), group.explained.len())));
+    groups.iter().filter_map(words::finding).collect()
 }
 
 fn tells(outcome: &Outcome) -> bool {
     !matches!(outcome.status, Status::Pass | Status::Skip)
 }
 
-/// What must be the same for two outcomes to have one cause.
-#[derive(Debug, PartialEq, Eq)]
-struct Cause {
-    code: Code,
-    place: String,
-    status: Status,
+/// The outcomes of one cause.
+struct Group<'a> {
+    cause: Cause,
+    explained: Vec<&'a Outcome>,
+    /// What was not tested for this cause.
+    prevented: Vec<&'a Outcome>,
 }
 
-impl Cause {
-    fn of(outcome: &Outcome) -> Self {
-        let target = outcome.target.clone().unwrap_or_default();
-        let proxy = outcome.facts.get(Fact::Proxy.word()).and_then(serde_json::Value::as_str);
-        let place = match outcome.code.group() {
-            Group::Proxy => proxy.unwrap_or(&target).to_owned(),
-            Group::Name => host(proxy.unwrap_or(&target)).to_owned(),
-            Group::Reach | Group::Tls => format!("{} {target}", outcome.transport),
-            _ => format!("{} {target} {}", outcome.transport, outcome.check),
-        };
-        Self { code: outcome.code, place, status: outcome.status }
+impl Group<'_> {
+    fn status(&self) -> Status {
+        let heaviest = self.explained.iter().map(|outcome| outcome.status).max_by_key(|status| status.weight());
+        heaviest.unwrap_or(Status::Unknown)
+    }
+
+    /// Whether a check that was not tested waited for one of these.
+    fn prevents(&self, skipped: &Outcome) -> bool {
+        let waited = skipped.facts.get(Fact::Prerequisite.word()).and_then(serde_json::Value::as_str);
+        self.explained.iter().any(|one| waited == Some(one.check.as_str()) && one.endpoint == skipped.endpoint)
     }
 }
 
-fn host(target: &str) -> &str {
-    target.rsplit_once(':').map_or(target, |(host, _)| host)
-}
-
-fn finding(list: &[&Outcome]) -> Option<Finding> {
-    let first = list.first()?;
-    let mut outcomes: Vec<String> = Vec::new();
-    for outcome in list {
-        if !outcomes.contains(&outcome.check) {
-            outcomes.push(outcome.check.clone());
-        }
-    }
-    Some(Finding { code: first.code, outcomes, sentence: first.sentence.clone(), remedy: first.remedy.clone() })
-}
+#[cfg(test)]
+pub(super) mod tests;

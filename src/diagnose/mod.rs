@@ -1,6 +1,7 @@
 //! Evidence to findings; pure.
 
 pub mod both;
+pub mod flaky;
 pub mod fold;
 pub mod judge;
 pub mod looks;

@@ -1,6 +1,6 @@
 //! One attempt of one check: the name resolved, then every address asked at once, each judged for itself.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::pin::pin;
 use std::time::Duration;
 
@@ -13,9 +13,10 @@ use super::look;
 use crate::diagnose::judge::{self, Case};
 use crate::diagnose::looks;
 use crate::model::ask::host_port;
-use crate::model::evidence::{Evidence, Failure};
+use crate::model::evidence::{Evidence, Failure, StepKind};
 use crate::model::fact::Fact;
 use crate::model::finding::Judgement;
+use crate::model::flow::Transport;
 use crate::model::look::Look;
 use crate::model::run::CutShort;
 use crate::net::Net;
@@ -51,14 +52,38 @@ pub(super) async fn make(
         Ok(Err(_)) => return unnamed(planned, naming.finish(Failure::Internal)),
         Err(ended) => return unnamed(planned, naming.finish(ended)),
     };
-    let names = naming.finish(Failure::NameServerSilent);
+    let mut names = naming.finish(Failure::NameServerSilent);
+    let others = other_addresses(planned, &names, &addresses);
     let mut conversations: Vec<BoxFuture<'_, Heard>> = Vec::with_capacity(addresses.len());
     for ip in addresses {
         let address = SocketAddr::new(ip, port);
         conversations.push(Box::pin(converse(planned, address, net, naming.fork(), limit, cut.clone())));
     }
-    let heard = join_all(conversations).await;
+    let (heard, open) = tokio::join!(join_all(conversations), opening(others, planned, limit, cut));
+    if !open.is_empty() && heard.iter().all(Heard::never_opened) {
+        names.facts.insert(Fact::OtherOpens.word().to_owned(), open.into());
+    }
     combine::combine(planned, names, heard)
+}
+
+/// The addresses that the other way of resolving gives, where it shares none with the one that decides.
+fn other_addresses(planned: &PlannedProbe, names: &Evidence, used: &[IpAddr]) -> Vec<SocketAddr> {
+    let (_, port) = planned.ask.first_hop();
+    let of = |fact| names.fact(fact).and_then(|list| list.as_array()).into_iter().flatten();
+    let given = of(Fact::SystemAddresses).chain(of(Fact::DnsAddresses)).filter_map(|ip| ip.as_str()?.parse().ok());
+    let both = names.fact(Fact::SystemAddresses).is_some() && names.fact(Fact::DnsAddresses).is_some();
+    let tcp = planned.ask.probe.protocol().transport() == Transport::Tcp;
+    given.filter(|ip| both && tcp && !used.contains(ip)).map(|ip| SocketAddr::new(ip, port)).collect()
+}
+
+/// Those of the addresses that accept a connection. Nothing is said to them: they may be anybody's.
+async fn opening(addresses: Vec<SocketAddr>, planned: &PlannedProbe, limit: Instant, cut: &Cut) -> Vec<String> {
+    let connects = addresses.into_iter().map(async |address| {
+        let trace = Trace::new(std::time::Instant::now());
+        let opened = within(limit, cut, crate::net::tcp::connect(address, &planned.ask, &trace)).await;
+        matches!(opened, Ok(Ok(_))).then(|| address.ip().to_string())
+    });
+    join_all(connects).await.into_iter().flatten().collect()
 }
 
 /// Which proxy settings there are, and which decided: known whatever becomes of the proxy, its name included.
@@ -100,8 +125,12 @@ async fn converse(
     let (asked, looking, begun) = match select(asking, pin!(tokio::time::sleep(patience(limit)))).await {
         Either::Left((asked, _)) => (asked, None, Vec::new()),
         Either::Right(((), asking)) => {
-            let looks = wanted(planned, address, &trace.so_far(Failure::TimedOut));
-            let looking: BoxFuture<'_, ()> = Box::pin(look::take(looks.clone(), planned, address, net, &aside));
+            let seen = trace.so_far(Failure::TimedOut);
+            let looks = wanted(planned, address, &seen);
+            let begun = looks.clone();
+            let aside = &aside;
+            let looking: BoxFuture<'_, ()> =
+                Box::pin(async move { look::take(begun, planned, address, &seen, net, aside).await });
             match select(asking, looking).await {
                 Either::Left((asked, looking)) => (asked, Some(looking), looks),
                 Either::Right(((), asking)) => (asking.await, None, looks),
@@ -109,12 +138,15 @@ async fn converse(
         }
     };
     let mut evidence = trace.finish(asked.err().unwrap_or(Failure::Internal));
+    if planned.flow.transport == Transport::Tcp && evidence.passed(StepKind::Connect) {
+        net.paths.opened(address);
+    }
     let mut looks = wanted(planned, address, &evidence);
     let still_wanted = !looks.is_empty();
     looks.retain(|look| !begun.contains(look));
     if still_wanted {
         let rest = async {
-            tokio::join!(look::take(looks, planned, address, net, &aside), OptionFuture::from(looking));
+            tokio::join!(look::take(looks, planned, address, &evidence, net, &aside), OptionFuture::from(looking));
         };
         // Without time for it the judgement rests on what is known.
         let _ = within(limit, &cut, rest).await;

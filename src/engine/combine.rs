@@ -1,12 +1,13 @@
 //! Several addresses of one name to one judgement: all must work; where only some do, that is a warning.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use super::attempt::Attempt;
+use crate::diagnose::judge;
 use crate::model::code::Code;
 use crate::model::evidence::{Evidence, Failure, StepKind};
 use crate::model::fact::Fact;
-use crate::model::finding::{Confidence, Judgement, Status};
+use crate::model::finding::{Judgement, Status};
 use crate::plan::PlannedProbe;
 
 /// What one address gave.
@@ -21,6 +22,11 @@ impl Heard {
         matches!(self.judgement.status, Status::Pass | Status::Warn)
     }
 
+    /// No connection was opened.
+    pub fn never_opened(&self) -> bool {
+        !self.evidence.passed(StepKind::Connect)
+    }
+
     /// This machine has no route for the whole address family: says nothing of the target.
     fn lacks_family(&self) -> bool {
         self.evidence.stopped_at().is_some_and(|step| {
@@ -33,8 +39,8 @@ impl Heard {
 
 /// One judgement and one record out of what all addresses gave.
 pub(super) fn combine(planned: &PlannedProbe, names: Evidence, heard: Vec<Heard>) -> Attempt {
-    let judgement = judgement(planned, &heard);
-    let judgement = with_names(judgement, &names);
+    let addresses: Vec<IpAddr> = heard.iter().map(|one| one.address.ip()).collect();
+    let judgement = judge::with_names(judgement(planned, &heard), &planned.ask, &names, &addresses);
     let mut evidence = names;
     // The facts are those of the address that fared best; the steps are everyone's.
     let best = heard.iter().min_by_key(|one| one.judgement.status.weight());
@@ -59,6 +65,11 @@ fn judgement(planned: &PlannedProbe, heard: &[Heard]) -> Judgement {
     if counted.len() == 1 || worst.works() || !best.works() {
         return worst.judgement.clone();
     }
+    some_work(&counted, worst)
+}
+
+/// Works on some of several addresses.
+fn some_work(counted: &[&Heard], worst: &Heard) -> Judgement {
     let bad: Vec<String> = counted.iter().filter(|one| !one.works()).map(|one| one.address.ip().to_string()).collect();
     let sentence = format!(
         "Works on {} of {} addresses, not on {}: {}",
@@ -67,23 +78,5 @@ fn judgement(planned: &PlannedProbe, heard: &[Heard]) -> Judgement {
         bad.join(", "),
         worst.judgement.sentence
     );
-    Judgement { status: Status::Warn, sentence, ..worst.judgement.clone() }
-}
-
-/// A flow that works, while the ways of resolving its name disagree, works with a warning.
-fn with_names(judgement: Judgement, names: &Evidence) -> Judgement {
-    let list = |fact: Fact| {
-        let values = names.fact(fact)?.as_array()?.iter().filter_map(|value| value.as_str());
-        Some(values.collect::<Vec<_>>().join(", "))
-    };
-    if judgement.status != Status::Pass {
-        return judgement;
-    }
-    let (Some(system), Some(dns)) = (list(Fact::SystemAddresses), list(Fact::DnsAddresses)) else { return judgement };
-    let sentence =
-        format!("Works, but the name resolves differently: this system says {system}, the name servers say {dns}.");
-    Judgement::warn(Code::NameDiffers, Confidence::Proven, sentence).remedy(
-        crate::model::finding::Who::Names,
-        "Look for an entry in the hosts file, a search suffix, or split DNS; the product's own machines must see the right address.",
-    )
+    Judgement { status: Status::Warn, code: Code::Flaky, sentence, ..worst.judgement.clone() }
 }

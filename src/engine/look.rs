@@ -4,18 +4,44 @@ use std::net::SocketAddr;
 
 use futures_util::future::{BoxFuture, join_all};
 
+use super::segments;
+use crate::model::evidence::Evidence;
 use crate::model::look::Look;
 use crate::net::trace::Trace;
-use crate::net::{Net, path};
+use crate::net::{Net, channel, path};
 use crate::plan::PlannedProbe;
 
-/// Takes all of these looks at once; what they find is in the trace as soon as it is known.
-pub(super) async fn take(looks: Vec<Look>, planned: &PlannedProbe, address: SocketAddr, _net: &Net, trace: &Trace) {
+/// Takes all of these looks at once, at a conversation of which so much is seen; what they find is in the trace as soon as it
+/// is known.
+pub(super) async fn take(
+    looks: Vec<Look>,
+    planned: &PlannedProbe,
+    address: SocketAddr,
+    seen: &Evidence,
+    net: &Net,
+    trace: &Trace,
+) {
+    let view = || path::View::new(&planned.ask, address, &net.paths, trace);
     let all = looks.into_iter().map(|look| -> BoxFuture<'_, ()> {
         match look {
-            Look::Path => {
-                Box::pin(path::sweep(planned.ask.probe.protocol().transport(), address, planned.ask.source, trace))
-            }
+            Look::Path => Box::pin(async {
+                if let Some(view) = view() {
+                    view.follow().await;
+                }
+            }),
+            Look::Answerer => Box::pin(async {
+                if let Some(view) = view() {
+                    view.measure().await;
+                }
+            }),
+            Look::Beside => Box::pin(async {
+                if let Some(view) = view() {
+                    view.look_beside().await;
+                }
+            }),
+            Look::SmallPackets => Box::pin(segments::measure(&planned.ask, address, seen, net, trace)),
+            Look::Hello => Box::pin(channel::hello::again(&planned.ask, address, net, trace)),
+            Look::Clock => Box::pin(channel::clock::compare(&planned.ask, address, net, trace)),
         }
     });
     join_all(all).await;

@@ -4,6 +4,8 @@ mod attempt;
 mod combine;
 mod look;
 pub mod observer;
+mod opened;
 pub mod record;
 pub mod retry;
 pub mod runner;
+mod segments;

@@ -13,10 +13,10 @@ pub fn draw_up(info: RunInfo, mut outcomes: Vec<Outcome>, receipts: &[Receipt]) 
     Run {
         schema: SCHEMA,
         tool: Tool { name: "bothways".to_owned(), version: env!("CARGO_PKG_VERSION").to_owned() },
-        run: info,
         status: sum(&outcomes),
         tasks: tasks::verdicts(&outcomes),
-        findings: fold::findings(&outcomes),
+        findings: fold::findings(&outcomes, &info),
+        run: info,
         outcomes,
         sightings: None,
     }

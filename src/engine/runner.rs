@@ -8,12 +8,15 @@ use tokio::task::JoinSet;
 
 use super::attempt::{self, Attempt, Cut};
 use super::observer::Observer;
+use super::opened::Opened;
 use super::retry;
+use crate::diagnose::{flaky, judge};
 use crate::model::code::Code;
 use crate::model::evidence::Evidence;
 use crate::model::fact::Fact;
 use crate::model::finding::Judgement;
-use crate::model::run::{CutShort, Hop, Outcome, PathEvidence};
+use crate::model::flow::Transport;
+use crate::model::run::{CutShort, Outcome, PathEvidence};
 use crate::net::Net;
 use crate::plan::{Plan, PlannedProbe, Untested};
 
@@ -42,17 +45,20 @@ pub async fn run(
 ) -> Results {
     let (cut, cut_seen) = watch::channel(None);
     let channels: Vec<_> = plan.probes.iter().map(|_| watch::channel(None)).collect();
+    let opened = Arc::new(Opened::default());
     let mut tasks = JoinSet::new();
     for (index, planned) in plan.probes.iter().enumerate() {
         let waits_for = planned.port_found_by.and_then(|finder| channels.get(finder)).map(|(_, seen)| seen.clone());
         let job = Job {
             planned: planned.clone(),
             waits_for,
+            finder: planned.port_found_by.and_then(|finder| plan.probes.get(finder)).map(|p| p.flow.check.clone()),
             tells: channels[index].0.clone(),
             net: Arc::clone(&net),
             started,
             cut: cut_seen.clone(),
             observer: Arc::clone(&observer),
+            opened: Arc::clone(&opened),
         };
         tasks.spawn(async move { (index, job.run().await) });
     }
@@ -72,7 +78,9 @@ pub async fn run(
     let cut_short = *cut.borrow();
     let tested = plan.probes.iter().zip(outcomes);
     let tested = tested.map(|(planned, outcome)| outcome.unwrap_or_else(|| crashed(planned)));
-    Results { outcomes: tested.chain(plan.untested.iter().map(untested)).collect(), cut_short }
+    let mut outcomes: Vec<Outcome> = tested.chain(plan.untested.iter().map(untested)).collect();
+    flaky::contradicted(&mut outcomes);
+    Results { outcomes, cut_short }
 }
 
 /// The outcomes by their place in the plan; a task that crashed leaves its place empty.
@@ -90,11 +98,14 @@ async fn collect(mut tasks: JoinSet<(usize, Outcome)>, places: usize) -> Vec<Opt
 struct Job {
     planned: PlannedProbe,
     waits_for: Option<Finding>,
+    /// The check that is waited for.
+    finder: Option<String>,
     tells: watch::Sender<Option<Found>>,
     net: Arc<Net>,
     started: Instant,
     cut: Cut,
     observer: Arc<dyn Observer>,
+    opened: Arc<Opened>,
 }
 
 impl Job {
@@ -103,7 +114,13 @@ impl Job {
         self.observer.begun(&self.planned.flow.check, &target);
         let outcome = match self.port().await {
             Ok(()) => self.attempts().await,
-            Err(judgement) => outcome(&self.planned, judgement, Attempt::nothing(), 0),
+            Err(judgement) => {
+                let mut skipped = outcome(&self.planned, judgement, Attempt::nothing(), 0);
+                if let Some(finder) = self.finder.take() {
+                    skipped.facts.insert(Fact::Prerequisite.word().to_owned(), finder.into());
+                }
+                skipped
+            }
         };
         let _ = self.tells.send(Some(found(&outcome)));
         self.observer.ended(&self.planned.flow.check, &target, outcome.status);
@@ -136,17 +153,24 @@ impl Job {
             let begun = tokio::time::Instant::now();
             let attempt = attempt::make(&self.planned, &self.net, self.started, limit, &self.cut).await;
             let attempt = match earlier.take() {
-                Some(earlier) => retry::settle(earlier, attempt, made),
+                Some(earlier) => retry::settle(earlier, attempt, made, &self.planned.ask.target()),
                 None => attempt,
             };
             // With less time than this one took, the next attempt could only run out of it.
-            let too_late = tokio::time::Instant::now() + retry::PAUSE + begun.elapsed() >= limit;
-            let last = made >= self.planned.attempts || self.cut.borrow().is_some() || too_late;
+            let pause = retry::pause(made);
+            let too_late = tokio::time::Instant::now() + pause + begun.elapsed() >= limit;
+            if self.planned.flow.transport == Transport::Tcp {
+                self.opened.note(&attempt.evidence);
+            }
+            // What works for another check at this very place may do so here a moment later, as behind a limit on new
+            // connections.
+            let enough = made >= self.planned.attempts && !self.opened.contradicts(&attempt.evidence);
+            let last = enough || self.cut.borrow().is_some() || too_late;
             if last || !retry::worthwhile(&attempt.judgement) {
                 return outcome(&self.planned, attempt.judgement.clone(), attempt, made);
             }
             earlier = Some(attempt);
-            tokio::time::sleep(retry::PAUSE).await;
+            tokio::time::sleep(pause).await;
         }
     }
 }
@@ -169,18 +193,12 @@ fn outcome(planned: &PlannedProbe, judgement: Judgement, attempt: Attempt, attem
         tested_from: Some(planned.tested_from.clone()),
         target: Some(planned.ask.target()),
         port: Some(planned.ask.port),
-        path: PathEvidence { last_hop: last_hop(&attempt.evidence), rejected_by },
+        path: PathEvidence { last_hop: judge::last_hop(&attempt.evidence, judgement.code), rejected_by },
         steps: attempt.evidence.steps,
         facts: attempt.evidence.facts,
         attempts,
         ..bare(&planned.flow, judgement)
     }
-}
-
-/// The farthest device on the way that answered, where one was looked for.
-fn last_hop(evidence: &Evidence) -> Option<Hop> {
-    let farthest = evidence.fact(Fact::Hops)?.as_array()?.last()?;
-    serde_json::from_value(farthest.clone()).ok()
 }
 
 fn untested(untested: &Untested) -> Outcome {

@@ -22,9 +22,14 @@ pub struct Ask {
     pub token: Token,
     /// The address of this machine to speak from.
     pub source: Option<IpAddr>,
+    /// The largest TCP segment that either side may send, in bytes; what the interface carries where left out.
+    pub largest_segment: Option<u16>,
 }
 
 impl Ask {
+    /// The TCP segment that every way carries (RFC 9293 3.7.1), in bytes.
+    pub const SMALLEST_SEGMENT: u16 = 536;
+
     /// `host:port`, with brackets around an IPv6 address.
     #[must_use]
     pub fn target(&self) -> String {

@@ -64,3 +64,44 @@ pub enum Wrong {
     /// The server could speak a newer version than the one that was agreed: something in between took it away.
     Downgraded,
 }
+
+/// What came back to a TLS hello.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum HelloAnswer {
+    /// A handshake message: the server's own hello.
+    Hello,
+    /// An alert, by its name: a TLS server read the hello.
+    Alert(String),
+    /// Bytes that are no TLS.
+    NotTls,
+    Reset,
+    Closed,
+    /// Nothing, in the time that there was.
+    Silence,
+    /// It could not be said, or the time was over before an answer could be missed.
+    Unheard,
+}
+
+impl HelloAnswer {
+    /// Whether it was said and led to nothing.
+    #[must_use]
+    pub fn is_failure(&self) -> bool {
+        !self.is_tls() && *self != Self::Unheard
+    }
+
+    /// Whether a TLS server has read the hello.
+    #[must_use]
+    pub fn is_tls(&self) -> bool {
+        matches!(self, Self::Hello | Self::Alert(_))
+    }
+}
+
+/// A TLS hello that was said again to tell what a failed one failed for.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct Hello {
+    /// The server name in it; absent where it had none.
+    pub name: Option<String>,
+    pub answer: HelloAnswer,
+}

@@ -17,3 +17,4 @@ pub mod secret;
 pub mod sighting;
 pub mod span;
 pub mod token;
+pub mod way;

@@ -114,6 +114,10 @@ fn first() -> u8 {
     1
 }
 
+fn undecided() -> Status {
+    Status::Unknown
+}
+
 /// What is known of the way to the target.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 pub struct PathEvidence {
@@ -170,8 +174,14 @@ pub struct TaskVerdict {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Finding {
     pub code: Code,
-    /// Ids of the checks that it explains.
+    /// The heaviest status among the flows that it explains.
+    #[serde(default = "undecided")]
+    pub status: Status,
+    /// Ids of the checks that it explains, those that were not tested for this cause among them.
     pub outcomes: Vec<String>,
+    /// What the flows go to: `TCP host:port`.
+    #[serde(default)]
+    pub targets: Vec<String>,
     pub sentence: String,
     pub remedy: Option<Remedy>,
 }

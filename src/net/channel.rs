@@ -1,5 +1,8 @@
 //! What an HTTP conversation runs over: TCP, a tunnel where a proxy must be tunnelled through, and TLS.
 
+pub mod clock;
+pub mod hello;
+
 use std::net::SocketAddr;
 use std::time::Duration;
 
@@ -74,7 +77,7 @@ async fn dial(
     net: &Net,
     trace: &Trace,
 ) -> Result<Stream, Stopped> {
-    let stream: Stream = Box::new(tcp::connect(address, ask.source, trace).await?);
+    let stream: Stream = Box::new(tcp::connect(address, ask, trace).await?);
     match &ask.route {
         Route::Proxy(through) if security == Security::Tls || tunnel == Tunnel::Always => {
             proxy::tunnel(stream, through, ask, address, net, trace).await

@@ -2,17 +2,41 @@
 
 use std::io;
 use std::pin::Pin;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
 
+use socket2::Socket;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+
+use crate::sys::{self, Delivery};
 
 /// Bytes sent and received.
 #[derive(Debug, Default)]
 pub struct Counter {
     sent: AtomicU64,
     received: AtomicU64,
+    line: Mutex<Line>,
+}
+
+/// Where the system is asked how far the bytes have come.
+#[derive(Debug, Default)]
+enum Line {
+    #[default]
+    Unknown,
+    /// A second handle on the socket.
+    Open(Socket),
+    Closed(Option<Delivery>),
+}
+
+impl Line {
+    fn delivery(&self) -> Option<Delivery> {
+        match self {
+            Self::Unknown => None,
+            Self::Open(socket) => sys::delivery(socket),
+            Self::Closed(last) => *last,
+        }
+    }
 }
 
 impl Counter {
@@ -24,6 +48,17 @@ impl Counter {
     #[must_use]
     pub fn received(&self) -> u64 {
         self.received.load(Ordering::Relaxed)
+    }
+
+    /// How far the bytes have come, now or when the connection was closed; nothing where the system does not tell.
+    #[must_use]
+    pub fn delivery(&self) -> Option<Delivery> {
+        self.line.lock().unwrap_or_else(PoisonError::into_inner).delivery()
+    }
+
+    fn close(&self) {
+        let mut line = self.line.lock().unwrap_or_else(PoisonError::into_inner);
+        *line = Line::Closed(line.delivery());
     }
 }
 
@@ -39,6 +74,11 @@ impl<S> Counted<S> {
         Self { stream, counter: Arc::default() }
     }
 
+    /// Lets the counter ask the system how far the bytes have come, over a second handle on the stream's socket.
+    pub fn watch(&self, socket: Socket) {
+        *self.counter.line.lock().unwrap_or_else(PoisonError::into_inner) = Line::Open(socket);
+    }
+
     #[must_use]
     pub fn counter(&self) -> Arc<Counter> {
         Arc::clone(&self.counter)
@@ -46,6 +86,13 @@ impl<S> Counted<S> {
 
     pub fn get_ref(&self) -> &S {
         &self.stream
+    }
+}
+
+impl<S> Drop for Counted<S> {
+    fn drop(&mut self) {
+        // The second handle would keep the connection open.
+        self.counter.close();
     }
 }
 

@@ -59,7 +59,7 @@ impl Place {
         }
         // Inside TLS it would need a certificate that is trusted; the responder looks at what comes in its place.
         let stream: Stream = if self.ask.route == Route::Direct {
-            Box::new(tcp::connect(self.address, self.ask.source, &trace).await.ok()?)
+            Box::new(tcp::connect(self.address, &self.ask, &trace).await.ok()?)
         } else {
             channel::open(&self.ask, self.address, Security::Plain, Tunnel::Always, net, &trace).await.ok()?
         };

@@ -35,13 +35,14 @@ pub type Stream = Box<dyn Duplex>;
 /// What every probe of a run shares.
 pub struct Net {
     pub resolver: resolve::Resolver,
+    pub paths: path::Paths,
     secrets: HashMap<SecretSource, SecretString>,
 }
 
 impl Net {
     #[must_use]
     pub fn new(resolver: resolve::Resolver, secrets: HashMap<SecretSource, SecretString>) -> Self {
-        Self { resolver, secrets }
+        Self { resolver, paths: path::Paths::default(), secrets }
     }
 
     /// The secret behind a reference, as it was read before the run.

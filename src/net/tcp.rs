@@ -1,7 +1,7 @@
 //! Opening TCP connections, with the ICMP message behind a failure where the system tells.
 
 use std::io;
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 
 use socket2::{Domain, Protocol, Socket, Type};
 use tokio::net::{TcpSocket, TcpStream};
@@ -9,6 +9,7 @@ use tokio::net::{TcpSocket, TcpStream};
 use super::Stopped;
 use super::count::Counted;
 use super::trace::Trace;
+use crate::model::ask::Ask;
 use crate::model::evidence::StepKind;
 use crate::model::fact::Fact;
 use crate::sys;
@@ -20,16 +21,16 @@ pub type Connection = Counted<TcpStream>;
 ///
 /// # Errors
 /// [`Stopped`] where the connection can't be opened; the step holds the failure and any ICMP message.
-pub async fn connect(address: SocketAddr, source: Option<IpAddr>, trace: &Trace) -> Result<Connection, Stopped> {
+pub async fn connect(address: SocketAddr, ask: &Ask, trace: &Trace) -> Result<Connection, Stopped> {
     let step = trace.begin(StepKind::Connect, Some(address.to_string()));
-    let (socket, watch) = match prepare(address, source) {
+    let (socket, watch) = match prepare(address, ask) {
         Ok(pair) => pair,
         Err(error) => return Err(step.fail_io(&error)),
     };
     match socket.connect(address).await {
         Ok(stream) => {
             step.pass();
-            Ok(opened(stream, trace))
+            Ok(opened(stream, watch, trace))
         }
         Err(error) => {
             // Tells an ICMP message of this machine's own kernel from one that came over the network.
@@ -42,24 +43,32 @@ pub async fn connect(address: SocketAddr, source: Option<IpAddr>, trace: &Trace)
 }
 
 /// The socket to connect with, and a second handle on it for reading its error queue afterwards.
-fn prepare(address: SocketAddr, source: Option<IpAddr>) -> io::Result<(TcpSocket, Socket)> {
+fn prepare(address: SocketAddr, ask: &Ask) -> io::Result<(TcpSocket, Socket)> {
     let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
     socket.set_nonblocking(true)?;
-    if let Some(source) = source.filter(|source| source.is_ipv4() == address.is_ipv4()) {
+    if let Some(source) = ask.source.filter(|source| source.is_ipv4() == address.is_ipv4()) {
         socket.bind(&SocketAddr::new(source, 0).into())?;
+    }
+    if let Some(bytes) = ask.largest_segment {
+        // A system that can't leaves them at their full size.
+        let _ = sys::limit_segments(&socket, bytes);
     }
     sys::watch_icmp(&socket);
     let watch = socket.try_clone()?;
     Ok((TcpSocket::from_std_stream(socket.into()), watch))
 }
 
-fn opened(stream: TcpStream, trace: &Trace) -> Connection {
+fn opened(stream: TcpStream, watch: Socket, trace: &Trace) -> Connection {
     // Without it small questions wait for acknowledgements and the timings lie; a socket that can't is still usable.
     let _ = stream.set_nodelay(true);
+    if let Some(repeats) = sys::repeated_requests(&stream).filter(|repeats| *repeats > 0) {
+        trace.fact(Fact::ConnectRepeats, repeats);
+    }
     if let Ok(local) = stream.local_addr() {
         trace.fact(Fact::LocalAddress, local.to_string());
     }
     let counted = Counted::new(stream);
+    counted.watch(watch);
     trace.count(counted.counter());
     counted
 }

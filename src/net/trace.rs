@@ -13,6 +13,7 @@ use super::count::Counter;
 use super::failure;
 use crate::model::evidence::{Evidence, Failure, Icmp, Millis, Step, StepKind};
 use crate::model::fact::Fact;
+use crate::sys::Delivery;
 
 /// A shared recorder of steps and facts.
 #[derive(Debug, Clone)]
@@ -132,11 +133,7 @@ impl Trace {
                 steps: inner.steps.iter().map(|entry| entry.step.clone()).collect(),
                 facts: inner.evidence.facts.clone(),
             };
-            if !inner.counters.is_empty() {
-                let total = |read: fn(&Counter) -> u64| inner.counters.iter().map(|c| read(c)).sum::<u64>();
-                evidence.facts.insert(Fact::SentBytes.word().to_owned(), total(Counter::sent).into());
-                evidence.facts.insert(Fact::ReceivedBytes.word().to_owned(), total(Counter::received).into());
-            }
+            inner.tell_bytes(&mut evidence);
             evidence
         })
     }
@@ -165,6 +162,26 @@ impl Trace {
 
     fn with<T>(&self, work: impl FnOnce(&mut Inner) -> T) -> T {
         work(&mut self.inner.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+impl Inner {
+    /// Sums up what passed on all connections; of a conversation that failed, also how far it came.
+    fn tell_bytes(&self, evidence: &mut Evidence) {
+        if self.counters.is_empty() {
+            return;
+        }
+        let mut tell = |fact: Fact, value: u64| evidence.facts.insert(fact.word().to_owned(), value.into());
+        let sent = self.counters.iter().map(|counter| counter.sent()).sum::<u64>();
+        tell(Fact::SentBytes, sent);
+        tell(Fact::ReceivedBytes, self.counters.iter().map(|counter| counter.received()).sum());
+        let deliveries: Option<Vec<Delivery>> = self.counters.iter().map(|counter| counter.delivery()).collect();
+        let failed = self.steps.iter().any(|entry| entry.step.error.is_some());
+        let Some(deliveries) = deliveries.filter(|_| failed) else { return };
+        tell(Fact::Unacknowledged, sent.saturating_sub(deliveries.iter().map(|one| one.acknowledged).sum()));
+        let quiet = deliveries.iter().map(|one| one.quiet).min().unwrap_or_default();
+        tell(Fact::QuietMs, u64::try_from(quiet.as_millis()).unwrap_or(u64::MAX));
+        tell(Fact::Segment, deliveries.iter().map(|one| one.segment).max().unwrap_or_default());
     }
 }
 

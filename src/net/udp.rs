@@ -98,7 +98,7 @@ impl Datagrams {
 
 /// The address from which this system speaks to `peer`, which tells its own ICMP messages from those of others. Connecting
 /// a datagram socket only looks the route up; nothing is sent.
-fn route_from(peer: SocketAddr) -> Option<IpAddr> {
+pub(super) fn route_from(peer: SocketAddr) -> Option<IpAddr> {
     let socket = Socket::new(Domain::for_address(peer), Type::DGRAM, Some(Protocol::UDP)).ok()?;
     socket.connect(&peer.into()).ok()?;
     Some(socket.local_addr().ok()?.as_socket()?.ip())

@@ -19,6 +19,8 @@ use crate::net::Stream;
 
 /// How long a listener may take for what needs no probing.
 const ANSWER: Duration = Duration::from_secs(30);
+/// How long leaving may take.
+const GOODBYE: Duration = Duration::from_secs(1);
 /// How long it may take to say whether it takes us in.
 const GREETING: Duration = Duration::from_secs(10);
 
@@ -223,9 +225,12 @@ impl Channel {
 
     /// Leaves.
     pub async fn bye(mut self) {
-        if self.say(&FromJoiner::Bye).await.is_ok() {
-            self.speech.close().await;
-        }
+        let goodbye = async {
+            if self.say(&FromJoiner::Bye).await.is_ok() {
+                self.speech.close().await;
+            }
+        };
+        let _ = timeout(GOODBYE, goodbye).await;
     }
 }
 

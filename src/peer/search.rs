@@ -177,6 +177,8 @@ impl Search<'_> {
             tls: TlsExpectation { fingerprint, ..TlsExpectation::default() },
             token: Token::random(),
             source: self.source,
+            // What is said of a way that loses large packets must not be lost on it.
+            largest_segment: Some(Ask::SMALLEST_SEGMENT),
         }
     }
 

@@ -65,6 +65,7 @@ impl View<'_> {
             tls: endpoint.tls.clone(),
             token: self.token(),
             source: self.source(),
+            largest_segment: None,
         };
         PlannedProbe {
             flow: self.flow(),
@@ -131,7 +132,7 @@ impl View<'_> {
             ProxySetting::None if said.sources.is_empty() => (Route::Direct, Choice::default()),
             ProxySetting::None => {
                 let other = said.proxy.map(Route::Proxy);
-                (Route::Direct, by_profile("none: what the machine says is not used".to_owned(), said.sources, other))
+                (Route::Direct, by_profile("none: what the machine says is not used", said.sources, other))
             }
             ProxySetting::At { host, port } => {
                 let place = format!("http://{}", host_port(host, *port));
@@ -142,7 +143,7 @@ impl View<'_> {
                     account: self.endpoint.proxy_account.clone(),
                     origin: ProxyOrigin::Profile,
                 };
-                (Route::Proxy(proxy), by_profile(place, said.sources, Some(Route::Direct)))
+                (Route::Proxy(proxy), by_profile(&place, said.sources, Some(Route::Direct)))
             }
         }
     }
@@ -163,7 +164,7 @@ impl View<'_> {
 }
 
 /// A choice that the profile made.
-fn by_profile(setting: String, machine: Vec<String>, other: Option<Route>) -> Choice {
+fn by_profile(setting: &str, machine: Vec<String>, other: Option<Route>) -> Choice {
     let sources = std::iter::once(format!("profile: {setting}")).chain(machine).collect();
     Choice { sources, decided: Some(ProxyOrigin::Profile), exception: None, other }
 }

@@ -32,7 +32,7 @@ pub(super) async fn run(
     _net: &Net,
     trace: &Trace,
 ) -> Result<(), Stopped> {
-    let mut connection = tcp::connect(address, ask.source, trace).await?;
+    let mut connection = tcp::connect(address, ask, trace).await?;
     let peer = Some(address.to_string());
     if let Some(payload) = &settings.send {
         trace.step(StepKind::Request, peer.clone(), connection.write_all(&unescape(payload))).await?;
@@ -146,7 +146,7 @@ async fn canary(ask: &Ask, address: SocketAddr, trace: &Trace) -> &'static str {
 
 async fn answer_of(address: SocketAddr, ask: &Ask, trace: &Trace) -> &'static str {
     let aside = trace.fork();
-    match timeout(CANARY, tcp::connect(address, ask.source, &aside)).await {
+    match timeout(CANARY, tcp::connect(address, ask, &aside)).await {
         Ok(Ok(_)) => return "accepted",
         Err(_) => return "timed-out",
         Ok(Err(Stopped)) => {}

@@ -84,7 +84,7 @@ struct Port {
 
 /// Who is not closed at once.
 enum Entry {
-    Inside(Visit, Seats),
+    Inside(Box<Visit>, Seats),
     /// A stranger, while a peer is showing itself ([`super::Door`]).
     Doorstep(TcpStream, Seat),
 }
@@ -111,7 +111,7 @@ impl Port {
                     match port.let_in(stream, from) {
                         Some(Entry::Inside(visit, seats)) => {
                             let standing = visit.standing;
-                            let conversation = answer(visit);
+                            let conversation = answer(*visit);
                             conversations.spawn(place.hold(from, standing, seats, conversation));
                         }
                         Some(Entry::Doorstep(stream, seat)) => {
@@ -141,7 +141,8 @@ impl Port {
             return None;
         };
         let stream = Metered::new(stream, account, self.shared.limits);
-        Some(Entry::Inside(Visit { stream, from, at: self.at, shared: Arc::clone(&self.shared), standing }, seats))
+        let visit = Visit { stream, from, at: self.at, shared: Arc::clone(&self.shared), standing };
+        Some(Entry::Inside(Box::new(visit), seats))
     }
 
     /// Hears out whoever may be a peer from an address that is not known as its own.

@@ -1,11 +1,15 @@
 //! Linux: ICMP behind failures from the socket's error queue (`IP_RECVERR`, ip(7)), without privileges.
 //!
-//! What passes before any program sees it is in [`table`], [`counters`] and [`packets`].
+//! What passes before any program sees it is in [`table`], [`counters`] and [`packets`]; how far a connection's
+//! bytes have come is in [`delivery`].
 
 mod counters;
+mod delivery;
 mod ending;
 mod packets;
+mod repeats;
 mod table;
+mod way;
 
 use std::io::IoSliceMut;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
@@ -15,9 +19,12 @@ use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use nix::sys::socket::{ControlMessageOwned, MsgFlags, SockaddrStorage, recvmsg, setsockopt, sockopt};
 
 pub use counters::Counters;
+pub use delivery::{delivery, limit_segments};
 pub use ending::asked_to_end;
 pub use packets::Packets;
+pub use repeats::repeated_requests;
 pub use table::ConnectionTable;
+pub use way::{UNSEEN, accept_from_afar, failed_resends, is_on_link, set_hops, watch_arrival};
 
 use crate::model::evidence::{Failure, Icmp};
 
@@ -31,23 +38,38 @@ pub fn watch_icmp(socket: &impl AsFd) {
 /// The ICMP error that the kernel keeps for this socket, if any.
 #[must_use]
 pub fn take_icmp(socket: &impl AsFd) -> Option<Icmp> {
+    take_icmp_arrival(socket).map(|(icmp, _)| icmp)
+}
+
+/// The ICMP error that the kernel keeps for this socket, and the time to live with which the message arrived, where the
+/// socket is set to [`watch_arrival`].
+#[must_use]
+pub fn take_icmp_arrival(socket: &impl AsFd) -> Option<(Icmp, Option<u8>)> {
     let mut payload = [0u8; 256];
     let mut slices = [IoSliceMut::new(&mut payload)];
-    let mut control = nix::cmsg_space!(libc::sock_extended_err, libc::sockaddr_in6);
+    let mut control = nix::cmsg_space!(libc::sock_extended_err, libc::sockaddr_in6, libc::c_int);
     let flags = MsgFlags::MSG_ERRQUEUE | MsgFlags::MSG_DONTWAIT;
     let descriptor = socket.as_fd().as_raw_fd();
     let message = recvmsg::<SockaddrStorage>(descriptor, &mut slices, Some(&mut control), flags).ok()?;
-    message.cmsgs().ok()?.find_map(|entry| match entry {
-        ControlMessageOwned::Ipv4RecvErr(error, sender) if error.ee_origin == libc::SO_EE_ORIGIN_ICMP => {
-            let from = sender.map(|s| IpAddr::V4(Ipv4Addr::from(u32::from_be(s.sin_addr.s_addr))));
-            Some(Icmp { kind: error.ee_type, code: error.ee_code, from, v6: false })
+    let mut arrival = None;
+    let mut found = None;
+    for entry in message.cmsgs().ok()? {
+        match entry {
+            ControlMessageOwned::Ipv4Ttl(ttl) | ControlMessageOwned::Ipv6HopLimit(ttl) => {
+                arrival = u8::try_from(ttl).ok();
+            }
+            ControlMessageOwned::Ipv4RecvErr(error, sender) if error.ee_origin == libc::SO_EE_ORIGIN_ICMP => {
+                let from = sender.map(|s| IpAddr::V4(Ipv4Addr::from(u32::from_be(s.sin_addr.s_addr))));
+                found = Some(Icmp { kind: error.ee_type, code: error.ee_code, from, v6: false });
+            }
+            ControlMessageOwned::Ipv6RecvErr(error, sender) if error.ee_origin == libc::SO_EE_ORIGIN_ICMP6 => {
+                let from = sender.map(|s| IpAddr::V6(Ipv6Addr::from(s.sin6_addr.s6_addr)));
+                found = Some(Icmp { kind: error.ee_type, code: error.ee_code, from, v6: true });
+            }
+            _ => (),
         }
-        ControlMessageOwned::Ipv6RecvErr(error, sender) if error.ee_origin == libc::SO_EE_ORIGIN_ICMP6 => {
-            let from = sender.map(|s| IpAddr::V6(Ipv6Addr::from(s.sin6_addr.s6_addr)));
-            Some(Icmp { kind: error.ee_type, code: error.ee_code, from, v6: true })
-        }
-        _ => None,
-    })
+    }
+    found.map(|icmp| (icmp, arrival))
 }
 
 /// OS codes for which `ErrorKind` has no word of its own (see errno(3) and the kernel's `icmp_err_convert`).

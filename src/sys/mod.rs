@@ -7,13 +7,15 @@ mod windows;
 
 #[cfg(not(windows))]
 pub use linux::{
-    ConnectionTable, Counters, Packets, allow_many_sockets, asked_to_end, failure_of_os_code, host_name, own_addresses,
-    system_proxies, take_icmp, watch_icmp,
+    ConnectionTable, Counters, Packets, UNSEEN, accept_from_afar, allow_many_sockets, asked_to_end, delivery,
+    failed_resends, failure_of_os_code, host_name, is_on_link, limit_segments, own_addresses, repeated_requests,
+    set_hops, system_proxies, take_icmp, take_icmp_arrival, watch_arrival, watch_icmp,
 };
 #[cfg(windows)]
 pub use windows::{
-    ConnectionTable, Counters, Packets, allow_many_sockets, asked_to_end, failure_of_os_code, host_name, own_addresses,
-    system_proxies, take_icmp, watch_icmp,
+    ConnectionTable, Counters, Packets, UNSEEN, accept_from_afar, allow_many_sockets, asked_to_end, delivery,
+    failed_resends, failure_of_os_code, host_name, is_on_link, limit_segments, own_addresses, repeated_requests,
+    set_hops, system_proxies, take_icmp, take_icmp_arrival, watch_arrival, watch_icmp,
 };
 
 /// A proxy setting of the operating system, in its own notation.
@@ -37,6 +39,17 @@ pub struct Counts {
     /// Requests that arrived and that the table of connections may not show: the listener's queue was full, or they
     /// were answered with a SYN cookie.
     pub untabled: u64,
+}
+
+/// How far the bytes of one TCP connection have come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Delivery {
+    /// Bytes of this side that the far side's system has acknowledged.
+    pub acknowledged: u64,
+    /// How long nothing has come, neither bytes nor acknowledgements.
+    pub quiet: std::time::Duration,
+    /// The largest segment that this side has announced to take, in bytes.
+    pub segment: u64,
 }
 
 /// Which way a packet passes an interface.

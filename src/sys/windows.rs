@@ -12,6 +12,10 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::os::windows::io::{AsRawSocket, AsSocket};
 
 pub use absent::{Counters, Packets};
+pub use absent::{
+    Counters, Packets, UNSEEN, accept_from_afar, delivery, failed_resends, is_on_link, limit_segments,
+    repeated_requests, take_icmp_arrival, watch_arrival,
+};
 pub use ending::asked_to_end;
 pub use proxies::system_proxies;
 pub use table::ConnectionTable;
@@ -59,6 +63,14 @@ pub fn take_icmp(socket: &impl AsSocket) -> Option<Icmp> {
         }
     };
     Some(Icmp { kind: info.r#type, code: info.code, from: Some(from), v6 })
+}
+
+/// Packets of this socket pass only so many routers.
+///
+/// # Errors
+/// The system's own.
+pub fn set_hops(socket: &socket2::Socket, hops: u8, v6: bool) -> std::io::Result<()> {
+    if v6 { socket.set_unicast_hops_v6(hops.into()) } else { socket.set_ttl_v4(hops.into()) }
 }
 
 /// The system's table of TCP connections of one family, in words of 32 bits: the number of rows, then the rows.

@@ -155,8 +155,8 @@ fn every_proxy_setting_is_listed_with_the_one_that_decided_and_the_other_way() {
         [("direct", "env.example"), ("env.example", "direct"), ("own.example", "direct"), ("direct", "env.example")];
     assert_eq!(ways, expected.map(|(way, other)| (way.to_owned(), Some(other.to_owned()))));
     let decided = [exempt, away, own, none].map(|probe| probe.choice.decided.expect("decided"));
-    use ProxyOrigin::{Environment, Profile};
-    assert_eq!(decided, [Environment, Environment, Profile, Profile]);
+    let (around, profile) = (ProxyOrigin::Environment, ProxyOrigin::Profile);
+    assert_eq!(decided, [around, around, profile, profile]);
     assert!(exempt.choice.exception.as_ref().is_some_and(|told| told.contains("`.corp.example`")), "{exempt:?}");
     assert_eq!(own.choice.sources.len(), 3, "{:?}", own.choice.sources);
     assert!(own.choice.sources[0].contains("own.example:8080") && own.choice.sources[1].contains("env.example:3128"));

@@ -47,7 +47,7 @@ async fn what_works_only_the_second_time_is_flaky() {
     let run = job_query(port, &[], 2).await;
     let flaky = outcome(&run, "job-query");
     assert_eq!((flaky.status, flaky.code, flaky.attempts), (Status::Warn, Code::Flaky, 2), "{}", flaky.sentence);
-    assert!(flaky.sentence.starts_with("Worked at attempt 2, after this: "), "{}", flaky.sentence);
+    assert!(flaky.sentence.starts_with("Worked in 1 of 2 attempts, the last one. Before: "), "{}", flaky.sentence);
     assert!(flaky.sentence.contains("reset") && flaky.remedy.is_some());
     assert_eq!(connections.load(Ordering::SeqCst), 2);
     assert_eq!(run.status, Status::Warn);

@@ -242,12 +242,15 @@ impl Wanted {
     }
 }
 
+/// A folder with other scenarios than the lab's own.
+const OTHER_SCENARIOS: &str = "LAB_SCENARIOS";
+
 /// Every scenario, by name; one that can't be read is its error.
 ///
 /// # Panics
 /// Where the folder can't be read.
 pub fn all() -> Vec<(String, Result<Scenario, String>)> {
-    let folder = folder("scenarios");
+    let folder = std::env::var_os(OTHER_SCENARIOS).map_or_else(|| folder("scenarios"), PathBuf::from);
     let mut found: Vec<_> = std::fs::read_dir(&folder)
         .unwrap_or_else(|error| panic!("{}: {error}", folder.display()))
         .map(|entry| entry.expect("an entry").path())

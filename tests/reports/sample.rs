@@ -301,7 +301,9 @@ fn findings() -> Vec<Finding> {
     let told = all.iter().filter(|outcome| !matches!(outcome.status, Status::Pass | Status::Warn));
     told.map(|outcome| Finding {
         code: outcome.code,
+        status: outcome.status,
         outcomes: vec![outcome.check.clone()],
+        targets: outcome.target.iter().cloned().collect(),
         sentence: outcome.sentence.clone(),
         remedy: outcome.remedy.clone(),
     })

@@ -39,6 +39,7 @@ pub fn ask(probe: Probe, port: u16) -> Ask {
         tls: TlsExpectation::default(),
         token: Token::random(),
         source: None,
+        largest_segment: None,
     }
 }
 

@@ -8,7 +8,7 @@ mod evidence;
 mod newcomer;
 mod reach;
 
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv6Addr};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -102,7 +102,11 @@ impl<'a> Both<'a> {
         bind::bind(&mut profile, &other);
         let certificate = Certificate::for_names(&[sys::host_name()])
             .map_err(|error| CliError::tool(format!("no certificate could be made: {error}")))?;
-        let shared = Arc::new(Shared::new(Peers::only(channel.listener_addresses.clone()), certificate));
+        // This side's own flows may go to roles that it plays itself.
+        let own =
+            [IpAddr::from([127, 0, 0, 1]), IpAddr::from(Ipv6Addr::LOCALHOST)].into_iter().chain(sys::own_addresses());
+        let peers = channel.listener_addresses.iter().copied().chain(own).collect();
+        let shared = Arc::new(Shared::new(Peers::only(peers), certificate));
         let mine = planned(&bind::answerable(&profile, sides), sides, &args.only)?;
         let answers = Answers::open(&mine.answers, &shared).await;
         let witness = Arc::new(Witness::start(answers.ports()));

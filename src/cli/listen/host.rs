@@ -137,11 +137,10 @@ impl Listening {
         let mut admissions = vec![peers.admit(joined.address)];
         admissions
             .extend(known.iter().filter(|known| **known != joined.address).map(|named| peers.admit_named(*named)));
-        if joined.address.is_loopback() || sys::own_addresses().contains(&joined.address) {
-            // Both sides are on this machine: the probes may come from its loopback addresses as well.
-            let loopback = [IpAddr::V4(Ipv4Addr::LOCALHOST), IpAddr::V6(Ipv6Addr::LOCALHOST)];
-            admissions.extend(loopback.map(|address| peers.admit(address)));
-        }
+        // This side's own flows may go to roles that it plays itself, and both sides may be on this machine.
+        let loopback = [IpAddr::V4(Ipv4Addr::LOCALHOST), IpAddr::V6(Ipv6Addr::LOCALHOST)];
+        let own = loopback.into_iter().chain(sys::own_addresses());
+        admissions.extend(own.map(|address| peers.admit(address)));
         admissions
     }
 }

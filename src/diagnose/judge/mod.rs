@@ -4,7 +4,9 @@
 //! every protocol; the rest is the protocol's own.
 
 mod http;
+mod loss;
 mod name;
+mod packets;
 mod proxy;
 mod reach;
 mod smb;
@@ -19,11 +21,22 @@ mod websocket;
 use std::net::SocketAddr;
 
 use crate::model::ask::Ask;
+use crate::model::code::Code;
 use crate::model::evidence::Evidence;
+use crate::model::fact::Fact;
 use crate::model::finding::Judgement;
 use crate::model::flow::Flow;
+use crate::model::run::Hop;
 
+pub use name::beside as with_names;
 pub use stage::judge;
+
+/// The device that ends the way, as the record names it.
+#[must_use]
+pub fn last_hop(evidence: &Evidence, code: Code) -> Option<Hop> {
+    let address = evidence.text(Fact::Address).and_then(|address| address.parse::<SocketAddr>().ok());
+    reach::last_hop(evidence, address.map(|address| address.ip()), code)
+}
 
 /// One conversation with one address, ready to be judged.
 #[derive(Debug, Clone, Copy)]
@@ -54,10 +67,33 @@ impl Case<'_> {
         sender.is_some_and(|from| self.address.is_none_or(|target| target.ip().to_canonical() != from.to_canonical()))
     }
 
+    /// Whether the conversation that ran out of time was still moving: the last sign of it came in the second half of the time
+    /// that its last step took. Pauses are long where packets are lost, but a conversation that is stuck never ends one.
+    fn was_moving(&self) -> bool {
+        let took = self.evidence.stopped_at().map_or(0, |step| step.took_ms.0 / 1000);
+        self.evidence.number(Fact::QuietMs).is_some_and(|quiet| quiet * 2 < took)
+    }
+
     /// The rule to ask the firewall team for, in the check's words.
     #[must_use]
     pub fn rule(&self) -> &str {
         &self.flow.remedy
+    }
+
+    /// The rule with the addresses, protocol and port that it must name, where they are known.
+    #[must_use]
+    pub fn exact_rule(&self) -> String {
+        let text = |fact| self.evidence.text(fact);
+        let local = text(Fact::LocalAddress).and_then(|local| local.parse::<SocketAddr>().ok()).map(|local| local.ip());
+        let source = local.filter(|ip| !ip.is_unspecified()).or_else(|| text(Fact::SourceAddress)?.parse().ok());
+        match (source, self.address) {
+            (Some(source), Some(to)) if self.ask.proxy().is_none() => {
+                let transport = self.ask.probe.protocol().transport();
+                let (source, target) = (source.to_canonical(), to.ip().to_canonical());
+                format!("{} (Source {source}, destination {target}, {transport} {}.)", self.rule(), to.port())
+            }
+            _ => self.rule().to_owned(),
+        }
     }
 }
 

@@ -1,10 +1,13 @@
-//! What a conversation that stopped at the name stage means.
+//! What a conversation that stopped at the name stage means, and what names in disorder mean for one that went on.
+
+use std::net::IpAddr;
 
 use super::{Case, unforeseen};
+use crate::model::ask::Ask;
 use crate::model::code::Code;
-use crate::model::evidence::Failure;
+use crate::model::evidence::{Evidence, Failure};
 use crate::model::fact::Fact;
-use crate::model::finding::{Confidence, Judgement, Who};
+use crate::model::finding::{Confidence, Judgement, Status, Who};
 
 pub(super) fn judge(case: &Case, failure: Failure) -> Judgement {
     match failure {
@@ -25,8 +28,39 @@ fn subject(case: &Case) -> String {
     }
 }
 
+/// What the name servers said, each by its address; empty where they said nothing that matters.
+fn told(evidence: &Evidence) -> String {
+    let lines = list(evidence, Fact::NameServers).unwrap_or_default();
+    match (lines.is_empty(), evidence.text(Fact::DnsFailure)) {
+        (false, _) => format!(" ({})", lines.join("; ")),
+        (true, Some(text)) => format!(" ({text})"),
+        (true, None) => String::new(),
+    }
+}
+
+fn list(evidence: &Evidence, fact: Fact) -> Option<Vec<String>> {
+    let values = evidence.fact(fact)?.as_array()?.iter().filter_map(|value| value.as_str());
+    Some(values.map(str::to_owned).collect())
+}
+
 fn not_found(case: &Case) -> Judgement {
     let (host, _) = case.ask.first_hop();
+    let subject = subject(case);
+    if let Some(others) = list(case.evidence, Fact::DnsAddresses) {
+        let sentence = format!(
+            "{subject} does not exist for this machine, although a name server gives {} for it{}: the name servers disagree, or \
+             this machine does not ask them for such names.",
+            others.join(", "),
+            told(case.evidence)
+        );
+        return Judgement::fail(Code::NameNotFound, Confidence::Proven, sentence).remedy(
+            Who::Names,
+            format!(
+                "Bring the name servers of this machine in line, so that every one of them knows {host}; or look at how this \
+                 machine resolves names (hosts file, nsswitch.conf, name resolution policy, VPN)."
+            ),
+        );
+    }
     let hint = if host.contains('.') {
         ""
     } else {
@@ -35,7 +69,7 @@ fn not_found(case: &Case) -> Judgement {
     Judgement::fail(
         Code::NameNotFound,
         Confidence::Proven,
-        format!("{} does not exist for this machine: the name servers that it uses know no such name.{hint}", subject(case)),
+        format!("{subject} does not exist for this machine: the name servers that it uses know no such name.{hint}"),
     )
     .remedy(
         Who::Names,
@@ -45,6 +79,10 @@ fn not_found(case: &Case) -> Judgement {
 
 fn no_address(case: &Case) -> Judgement {
     let (host, _) = case.ask.first_hop();
+    let nobody = list(case.evidence, Fact::SystemAddresses).or_else(|| list(case.evidence, Fact::DnsAddresses));
+    if let Some(nobody) = nobody {
+        return sinkhole(case, &nobody.join(", "));
+    }
     Judgement::fail(
         Code::NameNoAddress,
         Confidence::Proven,
@@ -53,12 +91,34 @@ fn no_address(case: &Case) -> Judgement {
     .remedy(Who::Names, format!("Add an A record (or AAAA for IPv6) for {host}."))
 }
 
+/// `0.0.0.0` in place of an address: filters answer so, and block lists in hosts files.
+fn sinkhole(case: &Case, given: &str) -> Judgement {
+    let (host, _) = case.ask.first_hop();
+    Judgement::fail(
+        Code::NameNoAddress,
+        Confidence::Proven,
+        format!(
+            "{} has no usable address: it resolves to {given}, which is no host's address. DNS filters answer so for names that \
+             they block (a sinkhole), and so do block lists in hosts files.",
+            subject(case)
+        ),
+    )
+    .remedy(
+        Who::Names,
+        format!("Exempt {host} from the DNS filter that this machine asks, or remove it from this machine's hosts file."),
+    )
+}
+
 fn server_silent(case: &Case) -> Judgement {
     let (host, _) = case.ask.first_hop();
     Judgement::fail(
         Code::NameServerSilent,
         Confidence::Likely,
-        format!("{} could not be resolved: the name servers of this machine did not answer in time.", subject(case)),
+        format!(
+            "{} could not be resolved: the name servers of this machine did not answer{}.",
+            subject(case),
+            told(case.evidence)
+        ),
     )
     .remedy(
         Who::Names,
@@ -71,13 +131,13 @@ fn server_silent(case: &Case) -> Judgement {
 
 fn server_failed(case: &Case) -> Judgement {
     let (host, _) = case.ask.first_hop();
-    let detail = case.evidence.text(Fact::DnsFailure).map_or_else(String::new, |text| format!(" ({text})"));
     Judgement::fail(
         Code::NameServerFailed,
         Confidence::Likely,
         format!(
-            "{} could not be resolved: the name servers of this machine gave a failure in place of an answer{detail}.",
-            subject(case)
+            "{} could not be resolved: the name servers of this machine gave a failure in place of an answer{}.",
+            subject(case),
+            told(case.evidence)
         ),
     )
     .remedy(
@@ -87,4 +147,97 @@ fn server_failed(case: &Case) -> Judgement {
              servers are unreachable, or this machine may not ask them."
         ),
     )
+}
+
+/// What is known of the name beside a conversation with its addresses: a flow that works while names are in disorder works
+/// with a warning, and one that fails may fail for that.
+#[must_use]
+pub fn beside(judgement: Judgement, ask: &Ask, names: &Evidence, addresses: &[IpAddr]) -> Judgement {
+    let (host, _) = ask.first_hop();
+    match judgement.status {
+        Status::Skip | Status::Error => judgement,
+        Status::Pass => disorder(host, names).unwrap_or(judgement),
+        Status::Warn | Status::Fail | Status::Unknown => other_address(ask, names, addresses).unwrap_or_else(|| {
+            let sentence = format!("{}{}", judgement.sentence, remarks(host, names, addresses));
+            Judgement { sentence, ..judgement }
+        }),
+    }
+}
+
+/// What the two ways of resolving say, where they have no address in common.
+fn differing(names: &Evidence) -> Option<(String, String)> {
+    let joined = |fact| Some(list(names, fact)?.join(", "));
+    joined(Fact::SystemAddresses).zip(joined(Fact::DnsAddresses))
+}
+
+/// A flow works, and names are in disorder.
+fn disorder(host: &str, names: &Evidence) -> Option<Judgement> {
+    if names.text(Fact::SystemFailure).is_some() {
+        let silent = names.number(Fact::NameServersSilent).unwrap_or_default();
+        let which = if silent > 0 { " At least one of its name servers is silent." } else { "" };
+        let sentence = format!(
+            "Works, but this machine's own resolver had not found the name {host} after some seconds, while a name server that was \
+             asked directly knows it{}.{which} Every program waits as long for every name.",
+            told(names)
+        );
+        return Some(Judgement::warn(Code::NameServerSilent, Confidence::Likely, sentence).remedy(
+            Who::Names,
+            "Repair the name server that does not answer, or take it out of this machine's settings.",
+        ));
+    }
+    if let Some((system, dns)) = differing(names) {
+        let sentence =
+            format!("Works, but the name resolves differently: this system says {system}, the name servers say {dns}.");
+        return Some(Judgement::warn(Code::NameDiffers, Confidence::Proven, sentence).remedy(
+            Who::Names,
+            "Look for an entry in the hosts file, a search suffix, or split DNS; the product's own machines must see the right \
+             address.",
+        ));
+    }
+    let whole = names.text(Fact::CompletedName)?;
+    let sentence = format!(
+        "Works, but there is no name {host}: a DNS suffix of this machine makes {whole} of it. A machine with other suffixes \
+         reaches another host, or none."
+    );
+    Some(Judgement::warn(Code::NameDiffers, Confidence::Proven, sentence).remedy(
+        Who::Names,
+        format!("Create the record of {host} itself, or write {whole} in the profile and in the product if that is the host meant."),
+    ))
+}
+
+/// The addresses that were used fail, and those that the other way of resolving gives accept connections.
+fn other_address(ask: &Ask, names: &Evidence, addresses: &[IpAddr]) -> Option<Judgement> {
+    let (system, dns) = differing(names)?;
+    let open = list(names, Fact::OtherOpens)?.join(", ");
+    let (host, port) = ask.first_hop();
+    let used: Vec<String> = addresses.iter().map(IpAddr::to_string).collect();
+    let sentence = format!(
+        "The name {host} leads to {}, where TCP {port} can't be reached, while {open} accepts connections: this system says \
+         {system}, the name servers say {dns}.",
+        used.join(", ")
+    );
+    Some(Judgement::fail(Code::NameDiffers, Confidence::Likely, sentence).remedy(
+        Who::Names,
+        format!(
+            "See which address {host} really has. Correct the other: an entry in this machine's hosts file, or the record on the \
+             name servers."
+        ),
+    ))
+}
+
+fn remarks(host: &str, names: &Evidence, addresses: &[IpAddr]) -> String {
+    let mut remarks = String::new();
+    if let Some((system, dns)) = differing(names) {
+        remarks +=
+            &format!(" Besides, the name resolves differently: this system says {system}, the name servers say {dns}.");
+    }
+    if let Some(whole) = names.text(Fact::CompletedName) {
+        remarks += &format!(" Besides, there is no name {host}: a DNS suffix of this machine makes {whole} of it.");
+    }
+    let is_name = host.parse::<IpAddr>().is_err() && !host.to_ascii_lowercase().ends_with("localhost");
+    if is_name && !addresses.is_empty() && addresses.iter().all(|address| address.to_canonical().is_loopback()) {
+        remarks +=
+            " The name leads to this machine itself: look into its hosts file, and for a DNS filter that answers so.";
+    }
+    remarks
 }

@@ -1,12 +1,17 @@
 //! What it means that a host and port can't be reached, for every protocol: TCP connections that don't open, and datagrams
 //! that an ICMP message answers.
 
+mod answerer;
+mod dropped;
 mod icmp;
+
+pub(super) use answerer::{last_hop, unmask};
+pub(super) use dropped::vanished;
 
 use super::{Case, proxy, unforeseen};
 use crate::model::code::Code;
 use crate::model::evidence::{Failure, Millis, Step};
-use crate::model::finding::{Confidence, Judgement, Who};
+use crate::model::finding::{Confidence, Judgement, Lost, Who};
 use crate::model::flow::Transport;
 
 /// Neighbours that don't answer are given up after three questions, a second apart; anything faster was not a neighbour.
@@ -25,7 +30,7 @@ pub(super) fn judge(case: &Case, failure: Failure) -> Judgement {
     }
     match failure {
         Failure::Refused => refused(case),
-        Failure::TimedOut => dropped(case),
+        Failure::TimedOut => dropped::judge(case),
         Failure::Rejected => rejected_somehow(case),
         Failure::HostUnreachable => no_host(case, step),
         Failure::NetworkUnreachable => no_route(case),
@@ -85,51 +90,30 @@ fn rejected_somehow(case: &Case) -> Judgement {
             case.target()
         ),
     )
-    .remedy(Who::Network, case.rule())
+    .remedy(Who::Network, case.exact_rule())
 }
 
 fn refused(case: &Case) -> Judgement {
     let transport = case.ask.probe.protocol().transport();
-    Judgement::fail(
-        Code::Refused,
-        Confidence::Likely,
-        format!(
-            "{} refused the {}: nothing listens on the port, or a firewall answers in the host's place.",
-            case.target(),
-            match transport {
-                Transport::Tcp => "connection",
-                Transport::Udp => "datagram",
-            }
-        ),
-    )
-    .remedy(
+    if let Some(stranger) = case.address.and_then(|address| answerer::stranger(case.evidence, address.ip())) {
+        return answerer::refused_in_path(case, stranger);
+    }
+    let who = if case.address.is_some_and(|address| answerer::is_host(case.evidence, address.ip())) {
+        "nothing listens on the port, or the host's own firewall refuses. (The refusal comes from as far away as the host.)"
+    } else {
+        "nothing listens on the port, or a firewall answers in the host's place."
+    };
+    let what = match transport {
+        Transport::Tcp => "connection",
+        Transport::Udp => "datagram",
+    };
+    Judgement::fail(Code::Refused, Confidence::Likely, format!("{} refused the {what}: {who}", case.target())).remedy(
         Who::TargetHost,
         format!(
             "See that the service runs on {} and listens on {transport} {}. If it does, a firewall refuses: {}",
             case.ask.host,
             case.ask.port,
-            case.rule()
-        ),
-    )
-}
-
-fn dropped(case: &Case) -> Judgement {
-    Judgement::fail(
-        Code::Dropped,
-        Confidence::Likely,
-        format!(
-            "{} did not answer at all: a firewall on the way there or back drops the packets, or the host is off. (A Windows \
-             host with its firewall on also stays silent when nothing listens.)",
-            case.target()
-        ),
-    )
-    .remedy(
-        Who::Network,
-        format!(
-            "{} If the rule is there, see that {} is switched on and that the service listens on port {}.",
-            case.rule(),
-            case.ask.host,
-            case.ask.port
+            case.exact_rule()
         ),
     )
 }
@@ -144,8 +128,9 @@ fn no_host(case: &Case, step: &Step) -> Judgement {
         )
         .remedy(
             Who::ThisHost,
-            format!("Look for an `unreachable` route to {} on this machine. {}", case.ask.host, case.rule()),
-        );
+            format!("Look for an `unreachable` route to {} on this machine. {}", case.ask.host, case.exact_rule()),
+        )
+        .lost(Lost::Request);
     }
     no_neighbour(case)
 }
@@ -169,6 +154,7 @@ fn no_neighbour(case: &Case) -> Judgement {
             case.ask.host
         ),
     )
+    .lost(Lost::Request)
 }
 
 fn no_route(case: &Case) -> Judgement {
@@ -184,6 +170,7 @@ fn no_route(case: &Case) -> Judgement {
             case.ask.host
         ),
     )
+    .lost(Lost::Request)
 }
 
 fn denied(case: &Case) -> Judgement {
@@ -196,9 +183,10 @@ fn denied(case: &Case) -> Judgement {
         Who::ThisHost,
         format!(
             "Allow the outgoing flow in this machine's firewall, security software or routes (a `prohibit` route). {}",
-            case.rule()
+            case.exact_rule()
         ),
     )
+    .lost(Lost::Request)
 }
 
 fn cut(case: &Case) -> Judgement {
@@ -207,5 +195,5 @@ fn cut(case: &Case) -> Judgement {
         Confidence::Likely,
         format!("{} cut the connection while it was being opened.", case.target()),
     )
-    .remedy(Who::Network, format!("{} Exempt the flow from a device that resets it.", case.rule()))
+    .remedy(Who::Network, format!("{} Exempt the flow from a device that resets it.", case.exact_rule()))
 }

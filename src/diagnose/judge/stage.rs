@@ -1,6 +1,8 @@
 //! Which judge a conversation goes to, by the stage in which it stopped.
 
-use super::{Case, http, name, proxy, reach, smb, sql, sql_browser, tcp, tftp, tls, unforeseen, websocket};
+use super::{
+    Case, http, loss, name, packets, proxy, reach, smb, sql, sql_browser, tcp, tftp, tls, unforeseen, websocket,
+};
 use crate::model::code::Code;
 use crate::model::evidence::{Failure, StepKind};
 use crate::model::fact::Fact;
@@ -11,8 +13,12 @@ use crate::model::probe::Protocol;
 /// Judges one conversation.
 #[must_use]
 pub fn judge(case: &Case) -> Judgement {
+    packets::judge(case, || by_stage(case)).unwrap_or_else(|| reach::unmask(case, by_stage(case)))
+}
+
+fn by_stage(case: &Case) -> Judgement {
     let Some((kind, failure)) = case.evidence.stopped_at().and_then(|step| Some((step.kind, step.error?))) else {
-        return by_protocol(case);
+        return loss::told(case, by_protocol(case));
     };
     match (kind, failure) {
         (_, Failure::Interrupted) => interrupted(case, kind),
@@ -29,6 +35,9 @@ pub fn judge(case: &Case) -> Judgement {
         (StepKind::Proxy, _) => proxy::judge(case, failure),
         (StepKind::Tls, _) if sql::judges_tls(case) => sql::judge(case),
         (StepKind::Tls, _) | (_, Failure::TlsClientCertificate | Failure::TlsAlert) => tls::judge(case, failure),
+        (StepKind::Reply, Failure::TimedOut) if is_udp(case) => {
+            reach::vanished(case).unwrap_or_else(|| by_protocol(case))
+        }
         (StepKind::Request | StepKind::Reply | StepKind::Hold, _) => by_protocol(case),
     }
 }

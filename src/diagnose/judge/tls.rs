@@ -1,7 +1,10 @@
 //! What a conversation that stopped at the TLS stage means. What is wrong with certificates is said in [`certificate`].
 
 mod certificate;
+mod dates;
+mod hello;
 
+use self::hello::Fate;
 use super::{Case, unforeseen};
 use crate::model::code::Code;
 use crate::model::evidence::Failure;
@@ -18,8 +21,8 @@ pub(super) fn judge(case: &Case, failure: Failure) -> Judgement {
         Failure::TlsAlert => alert(case),
         Failure::TlsClientCertificate => client_certificate(case),
         Failure::TlsIntercepted => certificate::intercepted(case),
-        Failure::TlsExpired => certificate::expired(case),
-        Failure::TlsNotYetValid => certificate::not_yet_valid(case),
+        Failure::TlsExpired => dates::expired(case),
+        Failure::TlsNotYetValid => dates::not_yet_valid(case),
         Failure::TlsNameMismatch => certificate::name_mismatch(case),
         Failure::TlsUntrusted => certificate::untrusted(case),
         Failure::HostUnreachable | Failure::NetworkUnreachable | Failure::Rejected | Failure::Refused => lost(case),
@@ -55,14 +58,18 @@ pub(super) fn refused_without_certificate(case: &Case) -> Option<Judgement> {
 }
 
 fn dropped(case: &Case) -> Judgement {
+    if let Some(judgement) = hello::judge(case, Fate { code: Code::TlsDropped, words: "was dropped" }) {
+        return judgement;
+    }
     let direct = case.ask.proxy().is_none();
     let target = case.target();
+    let whatever = hello::whatever_name(case);
     let sentence = match case.evidence.number(Fact::ReceivedBytes) {
         Some(bytes) if direct && bytes > 0 => format!(
             "{target} began to answer the TLS handshake (bytes received: {bytes}), then nothing more came: large packets such as the certificate's are lost on the way, or the service hangs."
         ),
         Some(0) if direct => format!(
-            "{target} accepted the connection, but nothing at all came back to the TLS hello: a device on the way drops it (or the large packets of the answer), or the service there does not speak TLS."
+            "{target} accepted the connection, but nothing at all came back to the TLS hello{whatever}: a device on the way drops it (or the large packets of the answer), or the service there does not speak TLS."
         ),
         _ => format!(
             "{target}: the TLS handshake got no answer in time: it is dropped on the way, or the service hangs."
@@ -81,9 +88,17 @@ fn lost(case: &Case) -> Judgement {
 }
 
 fn cut(case: &Case, failure: Failure) -> Judgement {
-    let what = if failure == Failure::Reset { "reset" } else { "closed without a word" };
+    let (what, words) = match failure {
+        Failure::Reset => ("reset", "was answered with a reset"),
+        _ => ("closed without a word", "was answered by closing the connection"),
+    };
+    if let Some(judgement) = hello::judge(case, Fate { code: Code::TlsReset, words }) {
+        return judgement;
+    }
+    let whatever = hello::whatever_name(case);
+    let by_name = if whatever.is_empty() { " (many do so by the server's name in the hello)" } else { "" };
     let sentence = format!(
-        "The connection to {} was {what} during the TLS handshake: a device on the way cuts it (many do so by the server's name in the hello), or the service there does not speak TLS.",
+        "The connection to {} was {what} during the TLS handshake{whatever}: a device on the way cuts it{by_name}, or the service there does not speak TLS.",
         case.target()
     );
     ask_network(Judgement::fail(Code::TlsReset, Confidence::Likely, sentence), case)
@@ -118,15 +133,19 @@ fn not_spoken(case: &Case, failure: Failure) -> Judgement {
     let sentence = format!("{target} does not speak TLS: it answered the TLS hello {spoken}.");
     let judgement = Judgement::fail(Code::TlsNotSpoken, Confidence::Proven, sentence);
     if plain {
-        let remedy = format!(
-            "Enable HTTPS on port {} of {}, or, if plain HTTP is meant, set `https: false` for `{}` in the profile.",
-            case.ask.port, case.ask.host, case.flow.endpoint
-        );
-        return judgement.remedy(Who::Product, remedy);
+        return enable_https(judgement, case);
     }
     let remedy =
         format!("See which service listens on port {} of {}: another one has taken it.", case.ask.port, case.ask.host);
     judgement.remedy(Who::TargetHost, remedy)
+}
+
+fn enable_https(judgement: Judgement, case: &Case) -> Judgement {
+    let remedy = format!(
+        "Enable HTTPS on port {} of {}, or, if plain HTTP is meant, set `https: false` for `{}` in the profile.",
+        case.ask.port, case.ask.host, case.flow.endpoint
+    );
+    judgement.remedy(Who::Product, remedy)
 }
 
 fn version(case: &Case) -> Judgement {

@@ -282,7 +282,7 @@ impl<'a> Rounds<'a> {
     }
 
     async fn dial_again(&mut self) -> Result<(), Stopped> {
-        let connection = tcp::connect(self.address, self.ask.source, self.trace).await?;
+        let connection = tcp::connect(self.address, self.ask, self.trace).await?;
         self.line = Conversation::open(Box::new(connection), self.trace).await?;
         self.answered = 0;
         Ok(())

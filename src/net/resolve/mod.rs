@@ -7,30 +7,26 @@
 //!
 //! Each name is asked for once in a run, however many checks need it, and goes on being asked when one of them gives up.
 
+mod answer;
+mod decide;
 mod name_servers;
 mod system;
 
 use std::collections::HashMap;
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
-use std::time::Duration;
+use std::sync::{Mutex, OnceLock, PoisonError};
 
 use futures_util::FutureExt;
-use futures_util::future::{BoxFuture, Either, Shared, select};
-use tokio::time::timeout;
+use futures_util::future::{BoxFuture, Shared};
 
+use self::answer::Answer;
+use self::decide::Side;
 use self::name_servers::NameServers;
 pub use self::system::SystemLookup;
 use super::Stopped;
-use super::trace::{OpenStep, Trace};
+use super::trace::Trace;
 use crate::model::evidence::{Failure, StepKind};
-use crate::model::fact::Fact;
-
-/// The most addresses of one name that are used.
-const MOST_ADDRESSES: usize = 8;
-/// How long the way that does not decide is waited for when the other has answered, or all hope is lost.
-const PATIENCE: Duration = Duration::from_millis(1500);
 
 /// Resolves names for a whole run, each name once. [`Resolver::default`] asks as the system is configured.
 #[derive(Default)]
@@ -39,7 +35,7 @@ pub struct Resolver {
     /// The name servers to ask; the system's where empty.
     configured: Vec<SocketAddr>,
     decides: Way,
-    servers: Arc<OnceLock<NameServers>>,
+    servers: OnceLock<NameServers>,
     names: Mutex<HashMap<String, Lookup>>,
 }
 
@@ -47,27 +43,13 @@ pub struct Resolver {
 #[derive(Clone)]
 struct Lookup {
     system: Asked,
+    /// What the name servers say together.
     dns: Asked,
+    /// What each of them says.
+    servers: Vec<Asked>,
 }
 
 type Asked = Shared<BoxFuture<'static, Answer>>;
-
-/// What one way of asking gave.
-#[derive(Debug, Clone)]
-struct Answer {
-    /// Who answered, for people.
-    who: String,
-    addresses: Result<Vec<IpAddr>, NoAddress>,
-}
-
-/// Why there is no address.
-#[derive(Debug, Clone)]
-struct NoAddress {
-    /// Absent where the operating system does not tell.
-    failure: Option<Failure>,
-    /// For people.
-    text: String,
-}
 
 /// Which way's answer is used.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -113,8 +95,8 @@ impl Resolver {
         let system = Side { step: begin(), asked: lookup.system, way: Way::System };
         let dns = Side { step: begin(), asked: lookup.dns, way: Way::NameServers };
         match self.decides {
-            Way::System => decide(system, dns, trace).await,
-            Way::NameServers => decide(dns, system, trace).await,
+            Way::System => decide::decide(system, dns, &lookup.servers, trace).await,
+            Way::NameServers => decide::decide(dns, system, &lookup.servers, trace).await,
         }
     }
 
@@ -125,9 +107,9 @@ impl Resolver {
     }
 
     fn begin(&self, host: &str) -> Lookup {
-        let (servers, configured, name) = (Arc::clone(&self.servers), self.configured.clone(), host.to_owned());
-        let dns = async move { servers.get_or_init(|| NameServers::new(&configured)).ask(&name).await };
-        Lookup { system: shared(self.system.ask(host.to_owned())), dns: shared(dns) }
+        let servers = self.servers.get_or_init(|| NameServers::new(&self.configured)).ask(host);
+        let dns = shared(name_servers::first(servers.clone()));
+        Lookup { system: shared(self.system.ask(host.to_owned())), dns, servers }
     }
 }
 
@@ -149,155 +131,8 @@ fn shared(lookup: impl Future<Output = Answer> + Send + 'static) -> Asked {
     task.map(ended).boxed().shared()
 }
 
-/// One way of asking, with its open step.
-struct Side {
-    step: OpenStep,
-    asked: Asked,
-    way: Way,
-}
-
-/// Awaits the deciding way, and the other as long as it is useful; ends both steps.
-async fn decide(deciding: Side, other: Side, trace: &Trace) -> Result<Vec<IpAddr>, Stopped> {
-    match select(deciding.asked, other.asked).await {
-        Either::Left((answer, other_asked)) => match answer.addresses {
-            Ok(ref addresses) => {
-                deciding.step.pass_with(answer.line());
-                let second = timeout(PATIENCE, other_asked).await.ok();
-                close(other.step, second.as_ref());
-                compare(deciding.way, addresses, second.as_ref(), trace);
-                Ok(used(addresses))
-            }
-            Err(ref missing) => {
-                // Where the system does not say why, the name servers do, in a time that is bounded.
-                let second = match missing.failure {
-                    None => Some(other_asked.await),
-                    Some(_) => timeout(PATIENCE, other_asked).await.ok(),
-                };
-                close(other.step, second.as_ref());
-                Err(fail(deciding.step, deciding.way, &answer, missing, second.as_ref(), trace))
-            }
-        },
-        Either::Right((second, asked)) => {
-            close(other.step, Some(&second));
-            // Name servers that are all silent leave the system with nothing but its own, longer, patience.
-            let hopeless =
-                matches!(&second.addresses, Err(missing) if missing.failure == Some(Failure::NameServerSilent));
-            let answer = if hopeless && deciding.way == Way::System {
-                let silent = || Answer::none(system::NAME, Some(Failure::NameServerSilent), "no answer in time");
-                timeout(PATIENCE, asked).await.unwrap_or_else(|_| silent())
-            } else {
-                asked.await
-            };
-            match &answer.addresses {
-                Ok(addresses) => {
-                    deciding.step.pass_with(answer.line());
-                    compare(deciding.way, addresses, Some(&second), trace);
-                    Ok(used(addresses))
-                }
-                Err(missing) => Err(fail(deciding.step, deciding.way, &answer, missing, Some(&second), trace)),
-            }
-        }
-    }
-}
-
-/// Ends the step of the way that does not decide: never as failed, whatever it gave.
-fn close(step: OpenStep, answer: Option<&Answer>) {
-    step.pass_with(
-        answer.map_or_else(|| "no answer yet when the other way had one: not waited for".to_owned(), Answer::line),
-    );
-}
-
-/// Ends the deciding step as failed, for the best reason that is known.
-fn fail(
-    step: OpenStep,
-    way: Way,
-    answer: &Answer,
-    missing: &NoAddress,
-    second: Option<&Answer>,
-    trace: &Trace,
-) -> Stopped {
-    let from_other = match second.map(|second| &second.addresses) {
-        Some(Ok(addresses)) => {
-            trace.fact(other_fact(way), shown(addresses));
-            None
-        }
-        Some(Err(missing)) => {
-            if let (Way::System, Some(second)) = (way, second) {
-                trace.fact(Fact::DnsFailure, second.line());
-            }
-            missing.failure
-        }
-        None => None,
-    };
-    trace.fact(Fact::Detail, missing.text.as_str());
-    let failure = match way {
-        // Where the name servers know the name, the system was asked well and does not know it.
-        Way::System => from_other.or(missing.failure),
-        Way::NameServers => missing.failure,
-    };
-    step.fail_with(failure.unwrap_or(Failure::NameNotFound), answer.line())
-}
-
-/// Publishes a disagreement: no address in common, or the name servers know none.
-fn compare(way: Way, addresses: &[IpAddr], second: Option<&Answer>, trace: &Trace) {
-    let own_fact = if way == Way::System { Fact::SystemAddresses } else { Fact::DnsAddresses };
-    match second.map(|second| (second, &second.addresses)) {
-        Some((_, Ok(others))) if others.iter().any(|other| addresses.contains(other)) => (),
-        Some((_, Ok(others))) => {
-            trace.fact(own_fact, shown(addresses));
-            trace.fact(other_fact(way), shown(others));
-        }
-        Some((second, Err(_))) if way == Way::System => trace.fact(Fact::DnsFailure, second.line()),
-        None if way == Way::System => trace.fact(Fact::DnsFailure, "no answer in time"),
-        _ => (),
-    }
-}
-
-fn other_fact(way: Way) -> Fact {
-    match way {
-        Way::System => Fact::DnsAddresses,
-        Way::NameServers => Fact::SystemAddresses,
-    }
-}
-
-fn shown(addresses: &[IpAddr]) -> Vec<String> {
-    addresses.iter().take(MOST_ADDRESSES).map(IpAddr::to_string).collect()
-}
-
-fn used(addresses: &[IpAddr]) -> Vec<IpAddr> {
-    addresses.iter().copied().take(MOST_ADDRESSES).collect()
-}
-
 /// An address that needs no resolving.
 fn literal(host: &str) -> Option<IpAddr> {
     let bare = host.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(host);
     bare.parse().ok()
-}
-
-impl Answer {
-    /// The addresses found, each once; none at all is a name without an address.
-    fn found(who: impl Into<String>, addresses: impl IntoIterator<Item = IpAddr>) -> Self {
-        let mut distinct = Vec::new();
-        for address in addresses {
-            if !distinct.contains(&address) {
-                distinct.push(address);
-            }
-        }
-        if distinct.is_empty() {
-            return Self::none(who, Some(Failure::NameNoAddress), "the name has no address");
-        }
-        Self { who: who.into(), addresses: Ok(distinct) }
-    }
-
-    fn none(who: impl Into<String>, failure: Option<Failure>, text: impl Into<String>) -> Self {
-        Self { who: who.into(), addresses: Err(NoAddress { failure, text: text.into() }) }
-    }
-
-    /// One line for people: who, and what.
-    fn line(&self) -> String {
-        match &self.addresses {
-            Ok(addresses) => format!("{}: {}", self.who, shown(addresses).join(", ")),
-            Err(missing) => format!("{}: {}", self.who, missing.text),
-        }
-    }
 }

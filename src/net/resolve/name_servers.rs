@@ -3,7 +3,8 @@
 //! Every server is asked at the same time. The first one that answers decides, also where it says that there is no such
 //! name; one that fails or stays silent only matters where all of them do.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::StreamExt;
@@ -12,6 +13,7 @@ use hickory_resolver::TokioResolver;
 use hickory_resolver::config::{
     ConnectionConfig, LookupIpStrategy, NameServerConfig, ResolveHosts, ResolverConfig, ResolverOpts,
 };
+use hickory_resolver::lookup_ip::LookupIp;
 use hickory_resolver::net::runtime::TokioRuntimeProvider;
 use hickory_resolver::net::{DnsError, NetError, NoRecords};
 use hickory_resolver::proto::op::ResponseCode;
@@ -19,7 +21,8 @@ use hickory_resolver::proto::rr::Name;
 use hickory_resolver::system_conf::read_system_conf;
 use tokio::time::timeout;
 
-use super::Answer;
+use super::answer::Answer;
+use super::{Asked, shared};
 use crate::model::evidence::Failure;
 
 /// The most servers that are asked.
@@ -31,7 +34,7 @@ const MORE_TRIES: usize = 1;
 const MOST_TIME: Duration = Duration::from_secs(4);
 
 /// The servers to ask, or why there are none.
-pub(super) struct NameServers(Result<Vec<NameServer>, String>);
+pub(super) struct NameServers(Result<Vec<Arc<NameServer>>, String>);
 
 struct NameServer {
     /// For people.
@@ -60,30 +63,42 @@ impl NameServers {
                 .with_options(options(ndots))
                 .build()
                 .map_err(|error| error.to_string())?;
-            Ok(NameServer { name, resolver })
+            Ok(Arc::new(NameServer { name, resolver }))
         };
         Self(servers.into_iter().take(MOST_SERVERS).map(build).collect())
     }
 
-    /// The first answer of any server; where all fail, the failure that says most.
-    pub async fn ask(&self, host: &str) -> Answer {
+    /// Begins to ask every server for a name; where there is none, the reason is the only answer.
+    pub fn ask(&self, host: &str) -> Vec<Asked> {
         let servers = match &self.0 {
             Ok(servers) => servers,
-            Err(text) => return Answer::none("name servers", Some(Failure::NameServerFailed), text.clone()),
-        };
-        let mut asked: FuturesUnordered<_> = servers.iter().map(|server| server.ask(host)).collect();
-        let mut failed: Option<Answer> = None;
-        while let Some(answer) = asked.next().await {
-            match &answer.addresses {
-                Err(missing) if missing.failure == Some(Failure::NameServerFailed) => failed = Some(answer),
-                Err(missing) if missing.failure == Some(Failure::NameServerSilent) => {
-                    failed = Some(failed.unwrap_or(answer));
-                }
-                _ => return answer,
+            Err(text) => {
+                let none = Answer::none("name servers", Some(Failure::NameServerFailed), text.clone());
+                return vec![shared(std::future::ready(none))];
             }
-        }
-        failed.unwrap_or_else(|| Answer::none("name servers", Some(Failure::NameServerFailed), "none is configured"))
+        };
+        let one = |server: &Arc<NameServer>| {
+            let (server, host) = (Arc::clone(server), host.to_owned());
+            shared(async move { server.ask(&host).await })
+        };
+        servers.iter().map(one).collect()
     }
+}
+
+/// The first answer of any server; where all fail, the failure that says most.
+pub(super) async fn first(asked: Vec<Asked>) -> Answer {
+    let mut asked: FuturesUnordered<_> = asked.into_iter().collect();
+    let mut failed: Option<Answer> = None;
+    while let Some(answer) = asked.next().await {
+        match &answer.addresses {
+            Err(missing) if missing.failure == Some(Failure::NameServerFailed) => failed = Some(answer),
+            Err(missing) if missing.failure == Some(Failure::NameServerSilent) => {
+                failed = Some(failed.unwrap_or(answer));
+            }
+            _ => return answer,
+        }
+    }
+    failed.unwrap_or_else(|| Answer::none("name servers", Some(Failure::NameServerFailed), "none is configured"))
 }
 
 impl NameServer {
@@ -93,7 +108,7 @@ impl NameServer {
             return Answer::none(&self.name, Some(Failure::NameNotFound), format!("it can't be asked for: {error}"));
         }
         match timeout(MOST_TIME, self.look_up(host)).await.unwrap_or(Err(NetError::Timeout)) {
-            Ok(addresses) => Answer::found(&self.name, addresses),
+            Ok(found) => Answer::found(&self.name, found.iter()).completed_to(completed(host, &found)),
             Err(error) => {
                 let (failure, text) = explain(&error);
                 Answer::none(&self.name, Some(failure), text)
@@ -101,17 +116,25 @@ impl NameServer {
         }
     }
 
-    async fn look_up(&self, host: &str) -> Result<Vec<IpAddr>, NetError> {
+    async fn look_up(&self, host: &str) -> Result<LookupIp, NetError> {
         let error = match self.resolver.lookup_ip(host).await {
-            Ok(found) => return Ok(found.iter().collect()),
+            Ok(found) => return Ok(found),
             Err(error) => error,
         };
         // The error is of the last name on the search list; for a dotted name the name itself says more.
         if error.is_nx_domain() && host.contains('.') && !host.ends_with('.') {
-            return self.resolver.lookup_ip(format!("{host}.")).await.map(|found| found.iter().collect());
+            return self.resolver.lookup_ip(format!("{host}.")).await;
         }
         Err(error)
     }
+}
+
+/// The full name that a search suffix made of a dotted one, which by itself does not exist.
+fn completed(host: &str, found: &LookupIp) -> Option<String> {
+    let asked = found.query().name().to_utf8();
+    let asked = asked.trim_end_matches('.');
+    let whole = host.contains('.') && !asked.eq_ignore_ascii_case(host.trim_end_matches('.'));
+    whole.then(|| asked.to_owned())
 }
 
 fn server(address: SocketAddr) -> NameServerConfig {

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 
-use super::Answer;
+use super::answer::Answer;
 use crate::model::evidence::Failure;
 use crate::net::failure;
 

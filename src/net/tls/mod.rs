@@ -8,6 +8,7 @@ mod chain;
 mod client_certificate;
 mod failure;
 mod hear;
+mod hello;
 mod platform;
 mod record;
 mod verdict;
@@ -35,6 +36,7 @@ use crate::model::evidence::{Failure, StepKind};
 use crate::model::fact::Fact;
 
 pub(in crate::net) use failure::{alert_name, inside, of_tls};
+pub(in crate::net) use hello::greet;
 pub use platform::{PlatformOpinion, platform_opinion};
 
 /// Performs a TLS handshake over `stream` with the server called `name`; one step.

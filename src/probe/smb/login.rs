@@ -130,7 +130,7 @@ impl Climb {
         &self,
         newest: Option<Dialect>,
     ) -> Result<Result<(Connection, Arc<Watch>), (OpenStep, Fallen)>, Stopped> {
-        let stream = tcp::connect(self.address, self.ask.source, &self.trace).await?;
+        let stream = tcp::connect(self.address, &self.ask, &self.trace).await?;
         let (line, watch) = Line::new(stream, self.address);
         let step = self.begin();
         let guid = Guid::from(wire::Guid::carrying(&self.ask.token).0);

@@ -35,7 +35,7 @@ pub(super) async fn run(
     if let Some(share) = &settings.share {
         trace.fact(Fact::Share, share.as_str());
     }
-    let stream = match tcp::connect(address, ask.source, trace).await {
+    let stream = match tcp::connect(address, ask, trace).await {
         Ok(stream) => stream,
         Err(stopped) => {
             if address.port() == smb::PORT {

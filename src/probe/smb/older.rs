@@ -28,7 +28,7 @@ pub(super) async fn look_for_smb1(ask: &Ask, address: SocketAddr, trace: &Trace)
 }
 
 async fn only_smb1(ask: &Ask, address: SocketAddr, trace: &Trace) -> Result<bool, Stopped> {
-    let stream = tcp::connect(address, ask.source, trace).await?;
+    let stream = tcp::connect(address, ask, trace).await?;
     let request = frame::message(&smb1::request(&[smb1::NT_LM_0_12, smb1::SMB_2_0_2, smb1::SMB_2_WILDCARD]));
     let (_, answer, step) = Talk::new(stream, address, trace).exchange(&request, "SMB1 NEGOTIATE").await?;
     step.pass();
@@ -46,7 +46,7 @@ pub(super) async fn look_for_netbios(ask: &Ask, address: SocketAddr, trace: &Tra
 }
 
 async fn over_netbios(ask: &Ask, address: SocketAddr, trace: &Trace) -> Result<(), Stopped> {
-    let stream = tcp::connect(address, ask.source, trace).await?;
+    let stream = tcp::connect(address, ask, trace).await?;
     let mut talk = Talk::new(stream, address, trace);
     let (kind, _, step) = talk.exchange(&frame::session_request(), "NetBIOS session request").await?;
     if kind != Kind::SessionAccepted {

@@ -46,7 +46,7 @@ mod driver {
         let mut config = config(asking, agreed);
         config.authentication(AuthMethod::sql_server(&account.user, password.expose_secret()));
 
-        let stream = tcp::connect(asking.address, asking.ask.source, trace).await?;
+        let stream = tcp::connect(asking.address, asking.ask, trace).await?;
         let step = trace.begin(StepKind::Request, at.clone());
         let mut client = match Box::pin(Client::connect(config, stream.compat_write())).await {
             Ok(client) => client,

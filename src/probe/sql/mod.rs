@@ -124,7 +124,7 @@ enum Heard {
 impl Asking<'_> {
     /// PRELOGIN in the clear; with TLS first where that is not answered.
     async fn clear_or_strict(&self, trace: &Trace) -> Result<Met, Stopped> {
-        let mut stream = tcp::connect(self.address, self.ask.source, trace).await?;
+        let mut stream = tcp::connect(self.address, self.ask, trace).await?;
         self.send(&mut stream, trace).await?;
         let step = trace.begin(StepKind::Reply, Some(self.address.to_string()));
         let answer = match self.hear_or_strict(&mut stream, &step, trace).await {
@@ -176,14 +176,14 @@ impl Asking<'_> {
     /// TLS first on a connection and a trace of its own, which is only worth keeping where it comes to an answer.
     async fn strict_aside(&self, trace: &Trace) -> Option<(Met, Trace)> {
         let aside = trace.fork();
-        let stream = tcp::connect(self.address, self.ask.source, &aside).await.ok()?;
+        let stream = tcp::connect(self.address, self.ask, &aside).await.ok()?;
         let met = self.strict(stream, &aside).await.ok()?;
         Some((met, aside))
     }
 
     /// TLS first; where that fails, PRELOGIN in the clear tells whether a SQL Server is there that wants it otherwise.
     async fn strict_or_clear(&self, trace: &Trace) -> Result<Met, Stopped> {
-        let stream = tcp::connect(self.address, self.ask.source, trace).await?;
+        let stream = tcp::connect(self.address, self.ask, trace).await?;
         let stopped = match self.strict(stream, trace).await {
             Ok(met) => return Ok(met),
             Err(stopped) => stopped,
@@ -196,7 +196,7 @@ impl Asking<'_> {
     }
 
     async fn clear_aside(&self, aside: &Trace) -> Result<(), Stopped> {
-        let mut stream = tcp::connect(self.address, self.ask.source, aside).await?;
+        let mut stream = tcp::connect(self.address, self.ask, aside).await?;
         self.send(&mut stream, aside).await?;
         let step = aside.begin(StepKind::Reply, Some(self.address.to_string()));
         match hear(&mut stream).await {

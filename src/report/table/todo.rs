@@ -19,7 +19,7 @@ struct Cause<'a> {
 fn causes(run: &Run) -> Vec<Cause<'_>> {
     let told = |outcome: &Outcome| run.findings.iter().any(|finding| explains(finding, outcome));
     let left = run.outcomes.iter().filter(|outcome| outcome.status != Status::Skip && !told(outcome));
-    let mut causes: Vec<Cause> = run.findings.iter().map(|finding| of_finding(finding, run)).collect();
+    let mut causes: Vec<Cause> = run.findings.iter().map(of_finding).collect();
     causes.extend(left.filter_map(|outcome| {
         let remedy = Some(outcome.remedy.as_ref()?);
         let checks = vec![outcome.check.as_str()];
@@ -33,14 +33,9 @@ fn explains(finding: &Finding, outcome: &Outcome) -> bool {
     finding.outcomes.contains(&outcome.check)
 }
 
-fn of_finding<'a>(finding: &'a Finding, run: &Run) -> Cause<'a> {
-    let explained = run.outcomes.iter().filter(|outcome| explains(finding, outcome));
-    let same_code = explained.clone().filter(|outcome| outcome.code == finding.code);
-    let heaviest = |status: &Status| status.weight();
-    let status = same_code.map(|outcome| outcome.status).max_by_key(heaviest);
-    let status = status.or_else(|| explained.map(|outcome| outcome.status).max_by_key(heaviest));
+fn of_finding(finding: &Finding) -> Cause<'_> {
     Cause {
-        status: status.unwrap_or(Status::Unknown),
+        status: finding.status,
         code: finding.code,
         checks: distinct(finding.outcomes.iter().map(String::as_str)),
         sentence: &finding.sentence,

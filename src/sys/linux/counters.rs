@@ -32,14 +32,16 @@ impl Counters {
     }
 }
 
-/// Lines come in pairs with the same first word: names, then numbers.
-fn counts(text: &str) -> Option<Counts> {
+/// One counter by its name. Lines come in pairs with the same first word: names, then numbers.
+pub(super) fn count(text: &str, wanted: &str) -> Option<u64> {
     let mut lines = text.lines().filter_map(|line| line.strip_prefix("TcpExt: "));
     let (names, numbers) = (lines.next()?, lines.next()?);
-    let count = |wanted: &str| {
-        let mut pairs = names.split(' ').zip(numbers.split(' '));
-        pairs.find_map(|(name, number)| if name == wanted { number.parse::<u64>().ok() } else { None })
-    };
+    let mut pairs = names.split(' ').zip(numbers.split(' '));
+    pairs.find_map(|(name, number)| if name == wanted { number.parse::<u64>().ok() } else { None })
+}
+
+fn counts(text: &str) -> Option<Counts> {
+    let count = |wanted| count(text, wanted);
     // What an older kernel does not count it counts as none.
     let count_or_none = |wanted| count(wanted).unwrap_or(0);
     let turned_away = count("ListenOverflows")? + count_or_none("TCPReqQFullDrop");

@@ -1,9 +1,63 @@
-//! What Windows does not show without a driver: counters of half-open connections, and packets. Neither can be opened.
+//! What Windows does not show or do without a driver: counters of half-open connections, packets, how far answers and bytes
+//! have come, and connections with a smaller segment size than the interface's.
 
 use std::convert::Infallible;
+use std::io;
 use std::net::IpAddr;
+use std::os::windows::io::AsSocket;
 
-use crate::sys::{Counts, Direction};
+use socket2::Socket;
+
+use crate::model::evidence::Icmp;
+use crate::sys::{Counts, Delivery, Direction};
+
+/// How far the bytes of a connection have come: not asked here.
+#[must_use]
+pub fn delivery(_socket: &impl AsSocket) -> Option<Delivery> {
+    None
+}
+
+/// The documented options of Winsock have none for it.
+///
+/// # Errors
+/// Always.
+pub fn limit_segments(_socket: &Socket, _bytes: u16) -> io::Result<()> {
+    Err(io::ErrorKind::Unsupported.into())
+}
+
+/// What this system does not tell of the way.
+pub const UNSEEN: &[&str] = &[
+    "which device answers datagrams with ICMP",
+    "how many routers an answer has passed",
+    "whether this machine's own firewall kept a connection request back",
+];
+
+/// An ICMP error and the time to live with which it arrived, which this system does not tell.
+#[must_use]
+pub fn take_icmp_arrival(socket: &impl AsSocket) -> Option<(Icmp, Option<u8>)> {
+    super::take_icmp(socket).map(|icmp| (icmp, None))
+}
+
+/// The time to live of ICMP errors is not told.
+pub fn watch_arrival(_socket: &impl AsSocket) {}
+
+/// Answers can't be told apart by their time to live.
+#[must_use]
+pub fn accept_from_afar(_socket: &impl AsSocket, _least: u8, _v6: bool) -> bool {
+    false
+}
+
+/// Whether an address is reached without a router is not asked.
+#[must_use]
+pub fn is_on_link(_address: IpAddr) -> Option<bool> {
+    None
+}
+
+/// Packets that its own firewall keeps back end the connect at once with an error: there is nothing to count.
+#[must_use]
+pub fn failed_resends() -> Option<u64> {
+    None
+}
 
 /// Counters of half-open connections.
 pub struct Counters(Infallible);
@@ -48,4 +102,10 @@ impl Packets {
     pub fn is_own(&self, _ip: IpAddr) -> bool {
         match self.0 {}
     }
+}
+
+/// Connection requests that were sent again: not read on this system.
+#[must_use]
+pub fn repeated_requests<S>(_socket: &S) -> Option<u32> {
+    None
 }

@@ -1,7 +1,7 @@
 //! Requests of which a status came back: whether the service itself gave it, and whether all of the body passed.
 
 use super::super::{Case, proxy};
-use super::{forwarded, lost_on_the_way, of_tls, upload};
+use super::{forwarded, lost_on_the_way, of_tls, slow, upload};
 use crate::model::code::Code;
 use crate::model::evidence::Failure;
 use crate::model::fact::Fact;
@@ -175,6 +175,9 @@ impl Answer<'_> {
         }
         let came = self.case.evidence.number(Fact::BodyBytes).unwrap_or(0);
         let target = self.case.target();
+        if failure == Failure::TimedOut && self.case.was_moving() {
+            return Some(slow(self.case, came, self.settings.receive_bytes, "sending the answer"));
+        }
         let asked_for = self.settings.receive_bytes.is_some() || self.settings.contains.is_some();
         let (code, what) = match failure {
             Failure::TimedOut => {

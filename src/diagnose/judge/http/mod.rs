@@ -40,10 +40,28 @@ fn of_tls(case: &Case, failure: Failure) -> Option<Judgement> {
     tls.then(|| tls::judge(case, failure))
 }
 
-/// Bytes of the request's body that were sent and that were to be sent.
+/// Bytes of the request's body that were sent and that were to be sent. What the far side's system has not even acknowledged
+/// does not count as sent.
 fn upload(case: &Case) -> Option<(u64, u64)> {
     let wanted = case.evidence.number(Fact::RequestBodyWanted)?;
-    Some((case.evidence.number(Fact::RequestBodyBytes).unwrap_or(0), wanted))
+    let sent = case.evidence.number(Fact::RequestBodyBytes).unwrap_or(0);
+    Some((sent.saturating_sub(case.evidence.number(Fact::Unacknowledged).unwrap_or(0)), wanted))
+}
+
+/// A transfer that was still moving when the time was up: it is slow, and not stuck.
+fn slow(case: &Case, bytes: u64, of: Option<u64>, doing: &str) -> Judgement {
+    let seconds = case.evidence.stopped_at().map_or(0.0, |step| step.took_ms.as_f64() / 1000.0);
+    let of = of.map_or_else(String::new, |of| format!(" of {of}"));
+    let sentence = format!(
+        "{} was still {doing} when the time was up: {bytes}{of} bytes had passed after {seconds:.1} s. The way is slow or loses \
+         packets, but it is not blocked so far.",
+        case.target()
+    );
+    Judgement::unknown(Code::TimedOut, sentence).remedy(
+        Who::Profile,
+        "Give the check a longer `timeout`, or ask for fewer bytes; if that is too slow for the product, look for a link that is \
+         overloaded or limited in rate.",
+    )
 }
 
 /// Whether the request was given to a proxy in plain text, so that the proxy itself may have answered.

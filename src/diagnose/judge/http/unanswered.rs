@@ -1,7 +1,7 @@
 //! Requests on which no status came back.
 
 use super::super::{Case, proxy, unforeseen};
-use super::{forwarded, lost_on_the_way, of_tls, upload};
+use super::{forwarded, lost_on_the_way, of_tls, slow, upload};
 use crate::model::code::Code;
 use crate::model::evidence::{Failure, StepKind};
 use crate::model::fact::Fact;
@@ -83,17 +83,25 @@ fn upload_failed(case: &Case, kind: StepKind, failure: Failure) -> Option<Judgem
                 format!("Raise the largest request body that proxies, firewalls and the web server accept to {wanted} bytes or more."),
             ))
         }
-        Failure::TimedOut => {
-            let what = if kind == StepKind::Request { "stopped taking" } else { "gave no answer after" };
-            let sentence =
-                format!("{target}{through} {what} the request's body: {so_far} were taken in the time given.");
-            Some(Judgement::fail(Code::HttpStalled, Confidence::Likely, sentence).lost(Lost::Request).remedy(
-                Who::Network,
-                "Look for a device on the way that drops larger packets (MTU), inspects uploads or limits their rate.",
-            ))
-        }
+        Failure::TimedOut if case.was_moving() => Some(slow(case, sent, Some(wanted), "taking the request's body")),
+        Failure::TimedOut => Some(upload_stuck(case, kind, &format!("{target}{through}"), (sent, wanted), &so_far)),
         _ => None,
     }
+}
+
+/// What was not acknowledged did not arrive; of what was, it is only known that some system took it.
+fn upload_stuck(case: &Case, kind: StepKind, place: &str, (sent, wanted): (u64, u64), so_far: &str) -> Judgement {
+    let lost = kind == StepKind::Request || sent < wanted;
+    let what = if lost { "stopped taking" } else { "gave no answer after" };
+    let sentence = format!("{place} {what} the request's body: {so_far} were taken, and then nothing moved any more.");
+    let judgement = Judgement::fail(Code::HttpStalled, Confidence::Likely, sentence).remedy(
+        Who::Network,
+        format!(
+            "Look for a device on the way that inspects uploads, or limits their size or rate; then at the service. {}",
+            case.rule()
+        ),
+    );
+    if lost { judgement.lost(Lost::Request) } else { judgement }
 }
 
 fn not_http(case: &Case, settings: &Http) -> Judgement {

@@ -5,10 +5,14 @@ use std::net::{IpAddr, SocketAddr};
 use super::{denied, no_neighbour, refused};
 use crate::diagnose::judge::Case;
 use crate::model::code::Code;
-use crate::model::evidence::Icmp;
+use crate::model::evidence::{Icmp, Millis};
 use crate::model::fact::Fact;
-use crate::model::finding::{Confidence, Judgement, Who};
+use crate::model::finding::{Confidence, Judgement, Lost, Who};
 use crate::model::flow::Transport;
+use crate::model::way::{Said, Way};
+
+/// Routers take longer before they give up a host that does not answer for its address.
+const PROMPT_MS: u64 = 300;
 
 /// What an ICMP message says of the way, by type and code (RFC 792, RFC 1812 5.2.7.1, RFC 4443 3).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -63,13 +67,25 @@ pub(super) fn told(case: &Case, icmp: Icmp) -> Judgement {
             _ => denied(case),
         };
     }
-    match says {
+    let judgement = match says {
+        // A datagram to a closed port came to the host: nothing was lost.
+        Says::NoPort if closed(case, sender) => return refused(case),
         Says::NoPort => no_port(case, &message, sender),
         Says::Unreachable if matches!(sender, Sender::Target) => host_says(case, &message),
-        Says::Unreachable => router_says(case, &message, sender),
+        Says::Unreachable => match not_the_way(case, icmp) {
+            Some(why) => rejected_in_other_words(case, &message, sender, why),
+            None => router_says(case, &message, sender),
+        },
         Says::Forbidden | Says::Other => rejected(case, &message, sender),
         Says::Loop => looping(case, &message, sender),
-    }
+    };
+    // The message quotes the packet that did not pass: the request.
+    judgement.lost(Lost::Request)
+}
+
+/// UDP hosts answer for a closed port with this message.
+fn closed(case: &Case, sender: Sender) -> bool {
+    !matches!(sender, Sender::Device(_)) && case.ask.probe.protocol().transport() == Transport::Udp
 }
 
 /// Who sent an ICMP message.
@@ -122,15 +138,15 @@ fn rejected(case: &Case, message: &str, sender: Sender) -> Judgement {
         Confidence::Proven,
         format!("{} can't be reached: {} rejects the packets with {message}.", case.target(), sender.named()),
     )
-    .remedy(who, format!("{} {place}", case.rule()))
+    .remedy(who, format!("{} {place}", case.exact_rule()))
 }
 
-/// TCP hosts answer a closed port with a reset: an ICMP message in its place is a firewall's. UDP hosts answer with it.
+/// TCP hosts answer a closed port with a reset: an ICMP message in its place is a firewall's.
 fn no_port(case: &Case, message: &str, sender: Sender) -> Judgement {
     let target = case.target();
     let (who, place) = sender.keeper(case);
-    match (sender, case.ask.probe.protocol().transport()) {
-        (Sender::Device(address), _) => Judgement::fail(
+    match sender {
+        Sender::Device(address) => Judgement::fail(
             Code::RefusedInPath,
             Confidence::Likely,
             format!(
@@ -138,14 +154,13 @@ fn no_port(case: &Case, message: &str, sender: Sender) -> Judgement {
                  path, or the host behind address translation."
             ),
         ),
-        (_, Transport::Tcp) => Judgement::fail(
+        _ => Judgement::fail(
             Code::Rejected,
             Confidence::Likely,
             format!("{target} can't be reached: the firewall of the host itself rejects the packets with {message}."),
         ),
-        (_, Transport::Udp) => return refused(case),
     }
-    .remedy(who, format!("{} {place}", case.rule()))
+    .remedy(who, format!("{} {place}", case.exact_rule()))
 }
 
 /// The address that was asked says that it can't be reached: it is there, and someone speaks for it.
@@ -162,8 +177,36 @@ fn host_says(case: &Case, message: &str) -> Judgement {
     )
     .remedy(
         Who::TargetHost,
-        format!("{} The rule is in the firewall of {host} itself. If {host} is a gateway, see that the host behind it is switched on.", case.rule()),
+        format!("{} The rule is in the firewall of {host} itself. If {host} is a gateway, see that the host behind it is switched on.", case.exact_rule()),
     )
+}
+
+/// Why a message that speaks of the way is a firewall's, where what was seen beside it says so.
+fn not_the_way(case: &Case, icmp: Icmp) -> Option<&'static str> {
+    let others = Way::of_others(case.evidence);
+    let beyond = others.hops.iter().skip_while(|hop| Some(hop.address) != icmp.from).nth(1).is_some();
+    if beyond || case.address.is_some_and(|address| others.reached(address.ip()).is_some()) {
+        return Some("for it passes other packets to the host");
+    }
+    let of_host = matches!((icmp.v6, icmp.kind, icmp.code), (false, 3, 1) | (true, 1, 3));
+    let again = others.end.filter(|end| end.took_ms < PROMPT_MS && end.icmp == Some(icmp))?;
+    let first = case.evidence.stopped_at()?.took_ms;
+    (of_host && first < Millis(PROMPT_MS * 1000) && again.said == Said::Rejected)
+        .then_some("for it says so at once, again and again, and would look for a host that is off for seconds")
+}
+
+fn rejected_in_other_words(case: &Case, message: &str, sender: Sender, why: &str) -> Judgement {
+    let (who, place) = sender.keeper(case);
+    Judgement::fail(
+        Code::Rejected,
+        Confidence::Likely,
+        format!(
+            "{} can't be reached: {} rejects the packets with {message}. It is a firewall that says so, {why}.",
+            case.target(),
+            sender.named()
+        ),
+    )
+    .remedy(who, format!("{} {place}", case.exact_rule()))
 }
 
 fn router_says(case: &Case, message: &str, sender: Sender) -> Judgement {
@@ -179,7 +222,7 @@ fn router_says(case: &Case, message: &str, sender: Sender) -> Judgement {
     )
     .remedy(
         Who::Network,
-        format!("See that {} is switched on and that {} has a route to it. {}", case.ask.host, sender.named(), case.rule()),
+        format!("See that {} is switched on and that {} has a route to it. {}", case.ask.host, sender.named(), case.exact_rule()),
     )
 }
 

@@ -276,6 +276,7 @@ mod tests {
             tls: TlsExpectation::default(),
             token: Token::random(),
             source: None,
+            largest_segment: None,
         };
         let flow = Flow {
             check: "sql-database".to_owned(),

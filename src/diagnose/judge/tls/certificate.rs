@@ -37,42 +37,6 @@ pub(super) fn intercepted(case: &Case) -> Judgement {
     )
 }
 
-pub(super) fn expired(case: &Case) -> Judgement {
-    let (place, certificate) = at_fault(case);
-    let sentence = format!(
-        "{} of {} ({}) expired on {}.{}",
-        place.subject(),
-        case.target(),
-        shown(&certificate.subject),
-        day(&certificate.not_after),
-        others(case)
-    );
-    let remedy = match place {
-        Place::Server => format!("Renew the certificate bound to port {} on {}.", case.ask.port, case.ask.host),
-        Place::Authority => format!(
-            "Replace the expired certificate of the issuer in what {} presents on port {}.",
-            case.ask.host, case.ask.port
-        ),
-    };
-    Judgement::fail(Code::TlsExpired, Confidence::Proven, sentence).remedy(Who::TargetHost, remedy)
-}
-
-pub(super) fn not_yet_valid(case: &Case) -> Judgement {
-    let (place, certificate) = at_fault(case);
-    let sentence = format!(
-        "{} of {} ({}) is valid only from {}: this machine's clock may be wrong, or the certificate was made too early.{}",
-        place.subject(),
-        case.target(),
-        shown(&certificate.subject),
-        certificate.not_before,
-        others(case)
-    );
-    Judgement::fail(Code::TlsNotYetValid, Confidence::Likely, sentence).remedy(
-        Who::ThisHost,
-        "Compare this machine's date, time and time zone with the server's first; if they are right, have the certificate issued anew.",
-    )
-}
-
 pub(super) fn name_mismatch(case: &Case) -> Judgement {
     let leaf = chain(case).into_iter().next().unwrap_or_default();
     let names = match leaf.names.len() {
@@ -172,13 +136,13 @@ fn authorities_unreadable(case: &Case) -> Judgement {
 
 /// Whose certificate is at fault.
 #[derive(Clone, Copy)]
-enum Place {
+pub(super) enum Place {
     Server,
     Authority,
 }
 
 impl Place {
-    fn subject(self) -> &'static str {
+    pub fn subject(self) -> &'static str {
         match self {
             Self::Server => "The certificate",
             Self::Authority => "An issuer's certificate in the chain",
@@ -203,14 +167,14 @@ fn decisive(case: &Case) -> Option<Fault> {
 }
 
 /// The certificate that decided the verdict; the server's own where the facts do not say.
-fn at_fault(case: &Case) -> (Place, Presented) {
+pub(super) fn at_fault(case: &Case) -> (Place, Presented) {
     let index = decisive(case).map_or(0, |fault| fault.certificate);
     let place = if index == 0 { Place::Server } else { Place::Authority };
     (place, chain(case).into_iter().nth(index).unwrap_or_default())
 }
 
 /// What else is wrong with the chain, so that one visit to the server is enough; empty where nothing is.
-fn others(case: &Case) -> String {
+pub(super) fn others(case: &Case) -> String {
     let words: Vec<&str> = faults(case).iter().skip(1).filter_map(|fault| also(fault.what)).collect();
     if words.is_empty() { String::new() } else { format!(" Besides, it {}.", words.join(", and ")) }
 }
@@ -227,11 +191,11 @@ fn also(what: Wrong) -> Option<&'static str> {
     }
 }
 
-fn shown(name: &str) -> &str {
+pub(super) fn shown(name: &str) -> &str {
     if name.is_empty() { "an unreadable name" } else { name }
 }
 
 /// The date of an RFC 3339 time.
-fn day(time: &str) -> &str {
+pub(super) fn day(time: &str) -> &str {
     time.split('T').next().unwrap_or(time)
 }

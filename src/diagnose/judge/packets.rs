@@ -1,0 +1,97 @@
+//! Conversations that work with small packets and hang with large ones, as a further look has shown.
+
+use super::Case;
+use crate::model::code::Code;
+use crate::model::fact::Fact;
+use crate::model::finding::{Confidence, Judgement, Lost, Status, Who};
+
+/// What all packets carry besides their data, in bytes: IPv4 and TCP, IPv6 and TCP.
+const HEADERS: (u64, u64) = (40, 60);
+
+/// The judgement where large packets are lost, in place of what the conversation alone says; nothing where that is not shown.
+pub(super) fn judge(case: &Case, alone: impl FnOnce() -> Judgement) -> Option<Judgement> {
+    let passes = case.evidence.number(Fact::LargestPacket)?;
+    if case.evidence.stopped_at().is_none() {
+        let alone = alone();
+        return Some(if alone.status == Status::Pass { after_all(case, passes) } else { alone });
+    }
+    let half = half(case, passes);
+    let (place, way) = (place(case), way(half));
+    let sentence = format!(
+        "{place} answers, but only as long as packets are small: the same conversation works with packets of up to {passes} \
+         bytes{}; larger ones are lost {way}, and nobody tells the sender to make them smaller.",
+        searched(case, passes)
+    );
+    let judgement = Judgement::fail(Code::LargePacketsLost, Confidence::Proven, sentence)
+        .remedy(Who::Network, remedy(case, passes));
+    Some(Judgement { lost: half, ..judgement })
+}
+
+/// It works since one of the two systems has found out by itself.
+fn after_all(case: &Case, passes: u64) -> Judgement {
+    let sentence = format!(
+        "{} works, but only after a long stop: packets of more than {passes} bytes are lost on the way, which the sender had to \
+         find out by itself; other systems never do.",
+        place(case)
+    );
+    Judgement::warn(Code::LargePacketsLost, Confidence::Proven, sentence).remedy(Who::Network, remedy(case, passes))
+}
+
+/// Which half is lost: what was never acknowledged was lost on the way there. What fits into small packets was not.
+fn half(case: &Case, passes: u64) -> Option<Lost> {
+    match (case.evidence.number(Fact::Unacknowledged), case.evidence.number(Fact::SentBytes)) {
+        (Some(0), _) => Some(Lost::Reply),
+        (Some(_), _) => Some(Lost::Request),
+        (None, Some(sent)) if sent + headers(case) <= passes => Some(Lost::Reply),
+        (None, _) => None,
+    }
+}
+
+fn way(half: Option<Lost>) -> &'static str {
+    match half {
+        Some(Lost::Request) => "on the way there",
+        Some(Lost::Reply) => "on the way back",
+        None => "on the way",
+    }
+}
+
+/// How near the limit was come to, where not to the byte.
+fn searched(case: &Case, passes: u64) -> String {
+    match case.evidence.number(Fact::LostPacket) {
+        Some(lost) if lost > passes + 1 => format!(" and not with packets of {lost}"),
+        _ => String::new(),
+    }
+}
+
+fn remedy(case: &Case, passes: u64) -> String {
+    let message = if is_v4(case) {
+        "ICMP \"fragmentation needed\" (type 3, code 4)"
+    } else {
+        "ICMPv6 \"packet too big\" (type 2)"
+    };
+    format!(
+        "Find the link between {} ({}) and {} that carries only packets of {passes} bytes (a VPN or a tunnel, mostly). Let {message} \
+         pass on every firewall in between, or clamp the TCP segment size (MSS) to {} there. Until then an MTU of {passes} on one \
+         of the two hosts helps.",
+        case.flow.from,
+        "this machine",
+        place(case),
+        passes.saturating_sub(headers(case))
+    )
+}
+
+/// Who was spoken to: the proxy, where the way to it is the one that was measured.
+fn place(case: &Case) -> String {
+    case.ask.proxy().map_or_else(
+        || case.target(),
+        |proxy| format!("The proxy {}", crate::model::ask::host_port(&proxy.host, proxy.port)),
+    )
+}
+
+fn is_v4(case: &Case) -> bool {
+    case.address.is_none_or(|address| address.ip().to_canonical().is_ipv4())
+}
+
+fn headers(case: &Case) -> u64 {
+    if is_v4(case) { HEADERS.0 } else { HEADERS.1 }
+}

@@ -1,0 +1,154 @@
+//! Who answers on a port: the host itself, or a device before it that refuses or accepts in its name.
+//!
+//! Two distances tell. There: the least time to live at which the port is answered, where other packets with as much still
+//! end at a device on the way. Back: how many routers the answer has passed, where the host's other answers pass more.
+
+use std::net::IpAddr;
+
+use crate::diagnose::judge::Case;
+use crate::model::code::Code;
+use crate::model::evidence::{Evidence, StepKind};
+use crate::model::fact::Fact;
+use crate::model::finding::{Confidence, Judgement, Lost, Status, Who};
+use crate::model::flow::Transport;
+use crate::model::run::Hop;
+use crate::model::way::{Answered, Passed, Said, Way, routers_passed};
+
+/// Somebody before the host who answers in its name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Stranger {
+    /// Which device it is, where the distances fit only one.
+    pub device: Option<Hop>,
+    /// The last device that is surely before it.
+    pub after: Option<Hop>,
+    pub confidence: Confidence,
+}
+
+impl Stranger {
+    /// As the subject of a sentence.
+    pub fn named(&self) -> String {
+        match (self.device, self.after) {
+            (Some(device), _) => format!("the device {} (hop {})", device.address, device.ttl),
+            (None, Some(after)) => format!("a device at or after hop {} ({})", after.ttl, after.address),
+            (None, None) => "a device on the way".to_owned(),
+        }
+    }
+}
+
+/// Who answers on the port in the host's place, where the distances say that it is not the host.
+pub(super) fn stranger(evidence: &Evidence, host: IpAddr) -> Option<Stranger> {
+    let (way, others) = (Way::of_port(evidence), Way::of_others(evidence));
+    let answer = way.end.filter(|end| matches!(end.said, Said::Accepted | Said::Refused))?;
+    let own = others.reached(host);
+    let (back, own_back) = (passed(&answer), own.and_then(passed));
+    let nearer_back = back.zip(own_back).map(|(back, own)| back < own);
+    let goes_on =
+        |ttl| others.hops.iter().any(|hop| hop.ttl >= ttl) || own.and_then(|own| own.ttl).is_some_and(|own| own > ttl);
+    let nearer_there = answer.ttl.map(goes_on);
+    let confidence = match (nearer_there, nearer_back) {
+        (Some(true), Some(true)) => Confidence::Proven,
+        // As far away as the host itself.
+        (_, Some(false)) => return None,
+        (Some(true), None) | (_, Some(true)) => Confidence::Likely,
+        (Some(false), None) if comes_from_last_hop(&way, &answer) => Confidence::Likely,
+        _ => return None,
+    };
+    Some(Stranger { device: device(&way, &others, &answer), after: way.last().map(hop), confidence })
+}
+
+/// Whether the answer has passed fewer routers than there are, as the last of them itself would send it.
+fn comes_from_last_hop(way: &Way, answer: &Answered) -> bool {
+    let Some(last) = answer.ttl.and_then(|ttl| way.at(ttl.checked_sub(1)?)) else { return false };
+    // A way back of another length would show in the answers of the devices too.
+    let even = way.hops.iter().all(|hop| hop.arrived.is_none_or(|arrived| routers_passed(arrived) + 1 == hop.ttl));
+    even && last.arrived.is_some() && last.arrived.map(routers_passed) == passed(answer)
+}
+
+/// The device that the answer can come from: a router answers before or after it has counted the packet's time down.
+fn device(way: &Way, others: &Way, answer: &Answered) -> Option<Hop> {
+    let at = |ttl: u8| way.at(ttl).or_else(|| others.at(ttl));
+    let back = passed(answer)?;
+    let as_far = |hop: &&Passed| hop.arrived.map(routers_passed) == Some(back);
+    let near = answer.ttl.map_or_else(
+        || others.hops.iter().find(as_far),
+        |ttl| [ttl.saturating_sub(1), ttl].into_iter().filter_map(at).find(as_far),
+    );
+    near.map(hop)
+}
+
+fn passed(answer: &Answered) -> Option<u8> {
+    answer.arrived.map(routers_passed)
+}
+
+fn hop(passed: &Passed) -> Hop {
+    Hop { ttl: passed.ttl, address: passed.address }
+}
+
+/// Whether the answer has passed as many routers as other answers of the host.
+pub(super) fn is_host(evidence: &Evidence, host: IpAddr) -> bool {
+    let answer = Way::of_port(evidence).end.as_ref().and_then(passed);
+    let own = Way::of_others(evidence).reached(host).and_then(passed);
+    answer.is_some() && answer == own
+}
+
+/// The device that ends the way, as the record names it: who answers in the host's place, else the last that answered.
+pub(in crate::diagnose::judge) fn last_hop(evidence: &Evidence, host: Option<IpAddr>, code: Code) -> Option<Hop> {
+    let in_place = matches!(code, Code::RefusedInPath | Code::AcceptedInPath);
+    let stranger = host.filter(|_| in_place).and_then(|host| stranger(evidence, host)?.device);
+    stranger.or_else(|| Way::of_port(evidence).last().map(hop))
+}
+
+pub(super) fn refused_in_path(case: &Case, stranger: Stranger) -> Judgement {
+    let who = stranger.named();
+    let place = stranger
+        .device
+        .or(stranger.after)
+        .map_or_else(String::new, |hop| format!(" The rule is missing on {}.", hop.address));
+    Judgement::fail(
+        Code::RefusedInPath,
+        stranger.confidence,
+        format!(
+            "{} was refused, but not by the host: the refusal comes from nearer than the host is. It is {who} that answers in the \
+             host's name.",
+            case.target()
+        ),
+    )
+    .lost(Lost::Request)
+    .remedy(Who::Network, format!("{}{place}", case.exact_rule()))
+}
+
+/// A judgement that rests on an accept alone says who accepted, where that was not the host.
+pub(in crate::diagnose::judge) fn unmask(case: &Case, judgement: Judgement) -> Judgement {
+    let only_accepted = case.ask.probe.protocol().transport() == Transport::Tcp
+        && case.ask.proxy().is_none()
+        && case.evidence.passed(StepKind::Connect)
+        && case.evidence.number(Fact::ReceivedBytes).is_none_or(|bytes| bytes == 0);
+    let open = Way::of_port(case.evidence).end.is_some_and(|end| end.said == Said::Accepted);
+    if !only_accepted || !open || judgement.confidence == Confidence::Proven && judgement.status == Status::Pass {
+        return judgement;
+    }
+    match case.address.and_then(|address| stranger(case.evidence, address.ip())) {
+        Some(stranger) => accepted_in_path(case, judgement, stranger),
+        None => judgement,
+    }
+}
+
+fn accepted_in_path(case: &Case, judgement: Judgement, stranger: Stranger) -> Judgement {
+    let failed = judgement.status == Status::Fail;
+    let then = if failed { format!(" What then came of it: {}", judgement.sentence) } else { String::new() };
+    let sentence = format!(
+        "The connection to {} was accepted, but not by the host: the accept comes from nearer than the host is. It is {} that \
+         accepts in the host's name (a transparent proxy, a SYN proxy, a port forwarding); whether the host itself is reached is \
+         not proved.{then}",
+        case.target(),
+        stranger.named()
+    );
+    let status = if failed { Status::Fail } else { Status::Warn };
+    Judgement::new(status, Code::AcceptedInPath, stranger.confidence, sentence).remedy(
+        Who::Network,
+        format!(
+            "Exempt this flow from the device that accepts in the host's name, or see what that device may reach. {}",
+            case.exact_rule()
+        ),
+    )
+}

@@ -1,0 +1,147 @@
+//! What silence means, with what was seen of the way: where the packets are lost.
+
+use std::net::IpAddr;
+
+use crate::diagnose::judge::Case;
+use crate::model::code::Code;
+use crate::model::fact::Fact;
+use crate::model::finding::{Confidence, Judgement, Lost, Who};
+use crate::model::flow::Transport;
+use crate::model::way::{Passed, Way};
+
+pub(super) fn judge(case: &Case) -> Judgement {
+    if kept_back(case) {
+        return kept_back_here(case);
+    }
+    if let Some(vanished) = vanished(case) {
+        return vanished;
+    }
+    let way = Way::of_port(case.evidence);
+    match way.last() {
+        Some(last) => beyond(case, last),
+        None if case.evidence.holds(Fact::OnLink) => on_link(case),
+        None => somewhere(case),
+    }
+}
+
+/// The request is lost at a certain device: packets to this port get no answer from one that answers others.
+pub(in crate::diagnose::judge) fn vanished(case: &Case) -> Option<Judgement> {
+    let next: Passed = serde_json::from_value(case.evidence.fact(Fact::VanishesBefore)?.clone()).ok()?;
+    let way = Way::of_port(case.evidence);
+    Some(match way.last() {
+        Some(last) => between(case, last, next.address),
+        None => before_first(case, next.address),
+    })
+}
+
+/// Nothing of the port's packets was answered, and the system counted them as not sent.
+fn kept_back(case: &Case) -> bool {
+    case.evidence.holds(Fact::KeptBack) && Way::of_port(case.evidence) == Way::default()
+}
+
+fn kept_back_here(case: &Case) -> Judgement {
+    let but = if Way::of_others(case.evidence) == Way::default() { "" } else { ", while other packets to the host do" };
+    let sentence = format!(
+        "{} was not reached: connection requests to it do not leave this machine{but}. Its own firewall drops them.",
+        case.target()
+    );
+    Judgement::fail(Code::LocalBlock, Confidence::Likely, sentence).lost(Lost::Request).remedy(
+        Who::ThisHost,
+        format!("Allow the outgoing flow in this machine's own firewall or security software. {}", case.exact_rule()),
+    )
+}
+
+fn between(case: &Case, last: &Passed, next: IpAddr) -> Judgement {
+    let hop = last.address;
+    let sentence = format!(
+        "{} did not answer: packets to this port are dropped after hop {} ({hop}). That device still answers them, and the next \
+         one, {next}, answers only other packets to the host.",
+        case.target(),
+        last.ttl
+    );
+    dropped(case, sentence).lost(Lost::Request).remedy(
+        Who::Network,
+        format!("{} The rule is missing on {hop}, or, where that has none, on {next}.", case.exact_rule()),
+    )
+}
+
+fn before_first(case: &Case, first: IpAddr) -> Judgement {
+    let sent = match case.evidence.fact(Fact::KeptBack).and_then(serde_json::Value::as_bool) {
+        Some(false) => " They do leave this machine.",
+        _ => " (Or this machine's own firewall keeps them back.)",
+    };
+    let sentence = format!(
+        "{} did not answer: packets to this port are dropped before or on the first device of the way, {first}, which answers \
+         other packets to the host.{sent}",
+        case.target()
+    );
+    dropped(case, sentence)
+        .lost(Lost::Request)
+        .remedy(Who::Network, format!("{} The rule is missing on {first}.", case.exact_rule()))
+}
+
+/// Packets to the port come as far as this device; what becomes of them after it is not seen.
+fn beyond(case: &Case, last: &Passed) -> Judgement {
+    let (target, host, hop, ttl) = (case.target(), &case.ask.host, last.address, last.ttl);
+    let reached = case.address.and_then(|address| Way::of_others(case.evidence).reached(address.ip())?.ttl);
+    if reached == Some(ttl + 1) {
+        let sentence = format!(
+            "{target} did not answer: packets to this port come as far as hop {ttl} ({hop}), the last device before the host, \
+             which does answer other packets. They are dropped there, by the host's own firewall, or the answers are dropped \
+             on the way back. (A Windows host with its firewall on also stays silent when nothing listens.)"
+        );
+        return dropped(case, sentence).remedy(
+            Who::Network,
+            format!(
+                "{} Look at {hop} and at the firewall of {host} itself, and see that the service listens on port {}.",
+                case.exact_rule(),
+                case.ask.port
+            ),
+        );
+    }
+    let sentence = format!(
+        "{target} did not answer: packets to this port come as far as hop {ttl} ({hop}), and nothing behind it answers. They are \
+         dropped there or after it, the answers are dropped on the way back, or the host is off. (A Windows host with its \
+         firewall on also stays silent when nothing listens.)"
+    );
+    dropped(case, sentence)
+        .remedy(Who::Network, format!("{} Look at {hop} first. {}", case.exact_rule(), if_there(case)))
+}
+
+fn on_link(case: &Case) -> Judgement {
+    let sentence = format!(
+        "{} did not answer at all. No router is between this machine and the host: its own firewall drops the packets, or this \
+         machine's, or it is off. (A Windows host with its firewall on also stays silent when nothing listens.)",
+        case.target()
+    );
+    dropped(case, sentence).remedy(
+        Who::TargetHost,
+        format!(
+            "{} The rule is one of the firewall of {} itself. {}",
+            case.exact_rule(),
+            case.ask.host,
+            if_there(case)
+        ),
+    )
+}
+
+fn somewhere(case: &Case) -> Judgement {
+    let sentence = format!(
+        "{} did not answer at all: a firewall on the way there or back drops the packets, or the host is off. (A Windows \
+         host with its firewall on also stays silent when nothing listens.)",
+        case.target()
+    );
+    dropped(case, sentence).remedy(Who::Network, format!("{} {}", case.exact_rule(), if_there(case)))
+}
+
+fn if_there(case: &Case) -> String {
+    let service = match case.ask.probe.protocol().transport() {
+        Transport::Tcp => "the service listens on port",
+        Transport::Udp => "the service uses port",
+    };
+    format!("If the rule is there, see that {} is switched on and that {service} {}.", case.ask.host, case.ask.port)
+}
+
+fn dropped(_case: &Case, sentence: String) -> Judgement {
+    Judgement::fail(Code::Dropped, Confidence::Likely, sentence)
+}

@@ -1,0 +1,227 @@
+//! Holds a conversation that hangs once more, with smaller TCP segments: where it works with them and hangs with full ones
+//! beside them, the way loses large packets, and the largest that passes is searched for.
+//!
+//! All conversations of a comparison ask the same, and differ in nothing but the size of their segments. Whether larger
+//! ones hang is told by one that is known to work and goes on beside them: they get more than twice its time.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use futures_util::StreamExt;
+use futures_util::stream::FuturesUnordered;
+use tokio::time::{Instant, sleep_until};
+
+use crate::model::ask::Ask;
+use crate::model::evidence::{Evidence, Failure, StepKind};
+use crate::model::fact::Fact;
+use crate::model::probe::Probe;
+use crate::model::token::Token;
+use crate::net::Net;
+use crate::net::trace::Trace;
+
+/// What is tried first.
+const SMALLEST: u16 = Ask::SMALLEST_SEGMENT;
+/// What Ethernet carries, in bytes: assumed where the system does not tell.
+const ETHERNET: u64 = 1460;
+/// Sizes that are tried at the same time.
+const AT_ONCE: u16 = 6;
+/// The most rounds: enough to find the very byte below the size of an Ethernet packet.
+const ROUNDS: u8 = 4;
+/// What a conversation may take beyond twice the time of one that works: a lost packet is sent again well within it.
+const GRACE: Duration = Duration::from_millis(500);
+
+/// Finds out whether smaller segments make the conversation work, and publishes the largest packet with which it does.
+pub(super) async fn measure(ask: &Ask, address: SocketAddr, seen: &Evidence, net: &Net, trace: &Trace) {
+    let full = seen.number(Fact::Segment).unwrap_or(ETHERNET);
+    let full = u16::try_from(full).unwrap_or(u16::MAX);
+    if full <= SMALLEST {
+        return;
+    }
+    let again = Again { ask: light(ask, full), address, net, aside: trace.fork() };
+    let mut search = Search { works: SMALLEST, hangs: full };
+    if again.round(SMALLEST, &[]).await.is_none() {
+        return;
+    }
+    let mut sizes = search.next();
+    sizes.push(full);
+    for round in 0..ROUNDS {
+        let Some(held) = again.round(search.works, &sizes).await else { return };
+        let whole = held.iter().find(|(size, _)| *size == full).map(|(_, held)| *held);
+        if round == 0 && whole != Some(Held::Hangs) {
+            return;
+        }
+        search.learn(&held);
+        let headers: u16 = if address.is_ipv4() { 40 } else { 60 };
+        trace.fact(Fact::LargestPacket, search.works + headers);
+        trace.fact(Fact::LostPacket, search.hangs + headers);
+        sizes = search.next();
+        if sizes.is_empty() {
+            return;
+        }
+    }
+}
+
+/// The same question with no more bytes than it takes to fill packets, without idleness, and with a token of its own.
+fn light(ask: &Ask, full: u16) -> Ask {
+    let enough = u64::from(full) * 2 + 512;
+    let mut ask = Ask { token: Token::random(), ..ask.clone() };
+    match &mut ask.probe {
+        Probe::Http(http) => {
+            http.send_bytes = http.send_bytes.map(|bytes| bytes.min(enough));
+            http.receive_bytes = http.receive_bytes.map(|bytes| bytes.min(enough));
+        }
+        Probe::Websocket(websocket) => websocket.hold = None,
+        _ => {}
+    }
+    ask
+}
+
+/// How a conversation with segments of one size went.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Held {
+    /// It came to an end of its own.
+    Works,
+    /// The connection was opened, and then it hung.
+    Hangs,
+    /// It did not come so far, or was ended: says nothing of packets.
+    Unclear,
+}
+
+/// The conversation that is held again.
+struct Again<'a> {
+    ask: Ask,
+    address: SocketAddr,
+    net: &'a Net,
+    aside: Trace,
+}
+
+impl Again<'_> {
+    /// Holds it with each of these sizes and, to know how long it takes, with one that works; nothing where that one does not.
+    async fn round(&self, works: u16, sizes: &[u16]) -> Option<Vec<(u16, Held)>> {
+        let begun = Instant::now();
+        let all: Vec<(u16, Trace)> = std::iter::once(&works).chain(sizes).map(|s| (*s, self.aside.fork())).collect();
+        let mut running: FuturesUnordered<_> =
+            all.iter().enumerate().map(|(index, (size, trace))| self.hold(index, *size, trace)).collect();
+        let mut ended = vec![false; all.len()];
+        let mut until: Option<Instant> = None;
+        loop {
+            tokio::select! {
+                next = running.next() => {
+                    let Some(index) = next else { break };
+                    ended[index] = true;
+                    if index == 0 {
+                        until = Some(Instant::now() + begun.elapsed() + GRACE);
+                    }
+                }
+                () = sleep_until(until.unwrap_or(begun)), if until.is_some() => break,
+            }
+        }
+        drop(running);
+        let mut held =
+            all.iter().zip(ended).map(|((size, trace), ended)| (*size, held(&trace.finish(Failure::TimedOut), ended)));
+        let reference = held.next()?;
+        (reference.1 == Held::Works).then(|| held.collect())
+    }
+
+    async fn hold(&self, index: usize, size: u16, trace: &Trace) -> usize {
+        let ask = Ask { largest_segment: Some(size), ..self.ask.clone() };
+        // How it ended is in the trace.
+        let _ = crate::probe::run(&ask, self.address, self.net, trace).await;
+        index
+    }
+}
+
+fn held(evidence: &Evidence, ended: bool) -> Held {
+    let connected = evidence.passed(StepKind::Connect);
+    match evidence.stopped_at().and_then(|step| step.error) {
+        None if ended => Held::Works,
+        None | Some(Failure::TimedOut) if connected => Held::Hangs,
+        Some(failure) if ended && connected && is_answer(failure) => Held::Works,
+        _ => Held::Unclear,
+    }
+}
+
+/// Whether a failure is what the far side has said, and not what has become of the connection.
+fn is_answer(failure: Failure) -> bool {
+    !matches!(
+        failure,
+        Failure::TimedOut
+            | Failure::Refused
+            | Failure::Reset
+            | Failure::Closed
+            | Failure::HostUnreachable
+            | Failure::NetworkUnreachable
+            | Failure::Rejected
+            | Failure::Denied
+            | Failure::AddressInUse
+            | Failure::AddressUnavailable
+            | Failure::NoMoreSockets
+            | Failure::Interrupted
+            | Failure::Internal
+    )
+}
+
+/// Between which sizes the limit is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Search {
+    works: u16,
+    hangs: u16,
+}
+
+impl Search {
+    /// The sizes to try next; none where the limit is found.
+    fn next(self) -> Vec<u16> {
+        let between = self.hangs - self.works - 1;
+        let parts = u32::from(AT_ONCE.min(between)) + 1;
+        let place = |n: u32| u32::from(self.works) + (u32::from(between) + 1) * n / parts;
+        (1..parts).filter_map(|n| u16::try_from(place(n)).ok()).collect()
+    }
+
+    /// Takes what was found in; one that works outweighs smaller ones that hang, which chance may have lost.
+    fn learn(&mut self, held: &[(u16, Held)]) {
+        let with = |wanted: Held| held.iter().filter(move |(_, held)| *held == wanted).map(|(size, _)| *size);
+        self.works = with(Held::Works).filter(|size| *size < self.hangs).max().unwrap_or(self.works).max(self.works);
+        self.hangs = with(Held::Hangs).filter(|size| *size > self.works).min().unwrap_or(self.hangs).min(self.hangs);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// What a way says that carries segments of `limit` bytes.
+    fn answers(sizes: &[u16], limit: u16) -> Vec<(u16, Held)> {
+        sizes.iter().map(|size| (*size, if *size <= limit { Held::Works } else { Held::Hangs })).collect()
+    }
+
+    proptest! {
+        #[test]
+        fn every_limit_of_an_ethernet_path_is_found_to_the_byte_in_four_rounds(limit in SMALLEST..1460) {
+            let mut search = Search { works: SMALLEST, hangs: 1460 };
+            for _ in 0..ROUNDS {
+                let sizes = search.next();
+                prop_assert!(sizes.iter().all(|size| (search.works + 1..search.hangs).contains(size)), "{search:?}");
+                search.learn(&answers(&sizes, limit));
+            }
+            prop_assert_eq!(search, Search { works: limit, hangs: limit + 1 });
+        }
+
+        #[test]
+        fn the_limit_stays_between(limit in SMALLEST..u16::MAX, heard in 0..7usize) {
+            let mut search = Search { works: SMALLEST, hangs: u16::MAX };
+            let mut told = answers(&search.next(), limit);
+            told.truncate(heard);
+            search.learn(&told);
+            prop_assert!(search.works <= limit && limit < search.hangs);
+        }
+    }
+
+    #[test]
+    fn what_is_unclear_moves_nothing() {
+        let mut search = Search { works: 600, hangs: 1400 };
+        search.learn(&[(700, Held::Unclear), (900, Held::Unclear)]);
+        assert_eq!(search, Search { works: 600, hangs: 1400 });
+    }
+}

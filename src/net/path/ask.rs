@@ -1,0 +1,149 @@
+//! One packet whose time to live is limited, or whose answer must have come from afar, and what comes back.
+
+use std::io;
+use std::net::{IpAddr, SocketAddr};
+use std::time::Duration;
+
+use socket2::{Domain, Protocol, Socket, Type};
+use tokio::net::{TcpSocket, UdpSocket};
+use tokio::time::{Instant, timeout};
+
+use crate::model::evidence::{Failure, Icmp};
+use crate::model::way::{Answered, Said};
+use crate::net::failure;
+use crate::sys;
+
+/// The packets of one kind to one port.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(super) struct Packets {
+    pub target: SocketAddr,
+    pub source: Option<IpAddr>,
+    pub kind: Kind,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(super) enum Kind {
+    /// Connection requests.
+    Tcp,
+    /// Datagrams with these bytes.
+    Udp(Vec<u8>),
+}
+
+/// The limits of one packet.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Limits {
+    /// The time to live that it is sent with.
+    pub ttl: Option<u8>,
+    /// The least time to live with which an answer counts.
+    pub least: Option<u8>,
+}
+
+/// What one packet brings: that its time was up on the way, or another answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Brought {
+    TimeUp { by: IpAddr, arrived: Option<u8> },
+    Answer(Answered),
+    Nothing,
+}
+
+/// Sends one packet and waits this long for what it brings; the system, or this, sends it once more within that time.
+pub(super) async fn ask(packets: &Packets, limits: Limits, patience: Duration) -> Brought {
+    let Ok(socket) = prepare(packets, limits) else { return Brought::Nothing };
+    let Ok(watch) = socket.try_clone() else { return Brought::Nothing };
+    let begun = Instant::now();
+    let heard = match &packets.kind {
+        Kind::Tcp => connect(socket, packets.target, patience).await,
+        Kind::Udp(bytes) => send(socket, packets.target, bytes, patience).await,
+    };
+    let heard = heard.unwrap_or_else(|error| failure::of_io(&error).0.into());
+    let took_ms = u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX);
+    brought(heard, sys::take_icmp_arrival(&watch), limits, took_ms)
+}
+
+/// What the socket itself says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Heard {
+    Accepted,
+    Refused,
+    KeptBack,
+    Nothing,
+}
+
+impl From<Failure> for Heard {
+    fn from(failure: Failure) -> Self {
+        match failure {
+            Failure::Refused | Failure::Reset => Self::Refused,
+            Failure::Denied => Self::KeptBack,
+            _ => Self::Nothing,
+        }
+    }
+}
+
+fn brought(heard: Heard, icmp: Option<(Icmp, Option<u8>)>, limits: Limits, took_ms: u64) -> Brought {
+    let said = match (heard, icmp) {
+        (Heard::Accepted, _) => Said::Accepted,
+        (_, Some((icmp, arrived))) => {
+            if let Some(by) = icmp.from.filter(|_| is_time_up(icmp)) {
+                return Brought::TimeUp { by, arrived };
+            }
+            return Brought::Answer(Answered {
+                ttl: limits.ttl,
+                said: Said::Rejected,
+                arrived,
+                icmp: Some(icmp),
+                took_ms,
+            });
+        }
+        (Heard::Refused, None) => Said::Refused,
+        (Heard::KeptBack, None) => Said::KeptBack,
+        (Heard::Nothing, None) => return Brought::Nothing,
+    };
+    Brought::Answer(Answered { ttl: limits.ttl, said, arrived: None, icmp: None, took_ms })
+}
+
+fn is_time_up(icmp: Icmp) -> bool {
+    matches!((icmp.v6, icmp.kind, icmp.code), (false, 11, 0) | (true, 3, 0))
+}
+
+fn prepare(packets: &Packets, limits: Limits) -> io::Result<Socket> {
+    let target = packets.target;
+    let (kind, protocol) = match packets.kind {
+        Kind::Tcp => (Type::STREAM, Protocol::TCP),
+        Kind::Udp(_) => (Type::DGRAM, Protocol::UDP),
+    };
+    let socket = Socket::new(Domain::for_address(target), kind, Some(protocol))?;
+    socket.set_nonblocking(true)?;
+    if let Some(source) = packets.source.filter(|source| source.is_ipv4() == target.is_ipv4()) {
+        socket.bind(&SocketAddr::new(source, 0).into())?;
+    }
+    if let Some(ttl) = limits.ttl {
+        sys::set_hops(&socket, ttl, target.is_ipv6())?;
+    }
+    if limits.least.is_some_and(|least| !sys::accept_from_afar(&socket, least, target.is_ipv6())) {
+        return Err(io::ErrorKind::Unsupported.into());
+    }
+    sys::watch_icmp(&socket);
+    sys::watch_arrival(&socket);
+    Ok(socket)
+}
+
+async fn connect(socket: Socket, target: SocketAddr, patience: Duration) -> io::Result<Heard> {
+    let socket = TcpSocket::from_std_stream(socket.into());
+    match timeout(patience, socket.connect(target)).await {
+        Ok(opened) => opened.map(|_| Heard::Accepted),
+        Err(_) => Ok(Heard::Nothing),
+    }
+}
+
+async fn send(socket: Socket, target: SocketAddr, bytes: &[u8], patience: Duration) -> io::Result<Heard> {
+    // Connected, so that an answer from another port is turned away and its sender gives up.
+    socket.connect(&target.into())?;
+    let socket = UdpSocket::from_std(socket.into())?;
+    for _ in 0..2 {
+        socket.send(bytes).await?;
+        if let Ok(came) = timeout(patience / 2, socket.recv(&mut [0; 1])).await {
+            return came.map(|_| Heard::Accepted);
+        }
+    }
+    Ok(Heard::Nothing)
+}

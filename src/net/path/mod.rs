@@ -1,0 +1,191 @@
+//! The way to a target, seen with ordinary sockets: packets to the very port whose time to live ends on the way make the
+//! devices on it answer, and the time to live with which an answer arrives tells from how far it comes.
+//!
+//! What is asked for several checks is asked once: routers send only a few ICMP messages a second.
+
+mod arrival;
+mod ask;
+mod shared;
+mod sweep;
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use serde_json::json;
+use tokio::time::sleep;
+
+use self::ask::{Brought, Kind, Limits, Packets};
+pub use self::shared::Paths;
+use self::shared::Swept;
+use super::trace::Trace;
+use super::udp;
+use crate::model::ask::Ask;
+use crate::model::fact::Fact;
+use crate::model::probe::Probe;
+use crate::model::way::{Answered, Way, routers_passed};
+use crate::sys;
+use crate::wire::{sql_browser, tftp};
+
+/// Where other packets to the same host go: ports at which nothing listens, as traceroute(8) has it.
+const OTHER_PORT: u16 = 33_434;
+/// How often a device that answers other packets is asked on the very port before its silence counts.
+const ROUNDS: u8 = 4;
+/// How often its silence counts as that of the very port.
+const COUNTS: u8 = 2;
+/// How much earlier the very port is asked.
+const HEAD_START: Duration = Duration::from_millis(20);
+/// How long one such question may take.
+const ROUND: Duration = Duration::from_millis(600);
+
+/// What is looked at: the packets of one check to one address.
+pub struct View<'a> {
+    packets: Packets,
+    paths: &'a Paths,
+    trace: &'a Trace,
+}
+
+impl<'a> View<'a> {
+    /// Nothing where there is no way between: the target is this machine itself.
+    #[must_use]
+    pub fn new(ask: &Ask, target: SocketAddr, paths: &'a Paths, trace: &'a Trace) -> Option<Self> {
+        if target.ip().is_loopback() || sys::own_addresses().contains(&target.ip()) {
+            return None;
+        }
+        if !sys::UNSEEN.is_empty() {
+            trace.fact(Fact::Unseen, sys::UNSEEN.to_vec());
+        }
+        let source = ask.source.filter(|source| source.is_ipv4() == target.is_ipv4());
+        if let Some(source) = source.or_else(|| udp::route_from(target)) {
+            trace.fact(Fact::SourceAddress, source.to_string());
+        }
+        let kind = match &ask.probe {
+            Probe::SqlBrowser(_) => Kind::Udp(sql_browser::Question::All.encode()),
+            // Not a request: the server would begin a transfer.
+            Probe::Tftp(_) => Kind::Udp(tftp::Packet::error(tftp::error::UNDEFINED, "way").encode()),
+            _ => Kind::Tcp,
+        };
+        Some(Self { packets: Packets { target, source, kind }, paths, trace })
+    }
+
+    /// Where packets to the very port are lost: which devices answer them, and which answer only others.
+    pub async fn follow(&self) {
+        if self.on_link() {
+            self.tell_kept_back(self.paths.kept_back(&self.packets).await);
+            return;
+        }
+        let (swept, (other, others)) = tokio::join!(self.very_port(), self.others());
+        self.tell_kept_back(swept.kept_back);
+        self.compare(swept.way, &other, &others).await;
+    }
+
+    /// How far the one is that answers on the very port.
+    pub async fn measure(&self) {
+        if self.on_link() {
+            return;
+        }
+        let (answer, (_, others)) = tokio::join!(self.paths.arrival(&self.packets), self.others());
+        if let Some(answer) = answer {
+            self.trace.fact(Fact::AnsweredAt, json!(answer));
+        }
+        let passed = |answer: &Answered| answer.arrived.map(routers_passed);
+        let host = others.reached(self.packets.target.ip()).and_then(passed);
+        if host.zip(answer.as_ref().and_then(passed)).is_some_and(|(host, port)| port >= host) {
+            // As far away as the host itself: asking the devices between would only use up their answers.
+            return;
+        }
+        let end = self.very_port().await.way.end;
+        if let Some((answer, end)) = answer.zip(end).filter(|(answer, end)| answer.said == end.said) {
+            self.trace.fact(Fact::AnsweredAt, json!(Answered { ttl: end.ttl, ..answer }));
+        }
+    }
+
+    /// How far other packets to the same host come.
+    pub async fn look_beside(&self) {
+        self.others().await;
+    }
+
+    /// How far other packets to the same host come: datagrams to a port at which nothing listens, or requests to a port
+    /// that is open.
+    async fn others(&self) -> (Packets, Way) {
+        let (target, source) = (self.packets.target, self.packets.source);
+        let port = if target.port() == OTHER_PORT { OTHER_PORT + 1 } else { OTHER_PORT };
+        let kind = Kind::Udp(b"bothways".to_vec());
+        let datagrams = Packets { target: SocketAddr::new(target.ip(), port), source, kind };
+        let way = self.swept(&datagrams, Fact::OtherHops, Fact::OtherAnsweredAt).await.way;
+        if way.reached(target.ip()).is_some() {
+            return (datagrams, way);
+        }
+        let Some(open) = self.paths.open_beside(target) else { return (datagrams, way) };
+        let requests = Packets { target: open, source, kind: Kind::Tcp };
+        let farther = self.paths.swept(&requests, |_| ()).await.way;
+        if farther.reached(target.ip()).is_some() || distance(&farther) > distance(&way) {
+            self.tell(&farther, Fact::OtherHops, Fact::OtherAnsweredAt);
+            return (requests, farther);
+        }
+        (datagrams, way)
+    }
+
+    async fn very_port(&self) -> Swept {
+        self.swept(&self.packets, Fact::Hops, Fact::AnsweredAt).await
+    }
+
+    async fn swept(&self, packets: &Packets, hops: Fact, end: Fact) -> Swept {
+        self.paths.swept(packets, |way| self.tell(way, hops, end)).await
+    }
+
+    fn tell(&self, way: &Way, hops: Fact, end: Fact) {
+        if !way.hops.is_empty() {
+            self.trace.fact(hops, json!(way.hops));
+        }
+        if let Some(answer) = way.end {
+            self.trace.fact(end, json!(answer));
+        }
+    }
+
+    fn tell_kept_back(&self, kept_back: Option<bool>) {
+        if let Some(kept_back) = kept_back {
+            self.trace.fact(Fact::KeptBack, kept_back);
+        }
+    }
+
+    /// Asks the first device that answered other packets only, again and beside such another packet: its silence counts
+    /// only where it answers that one.
+    async fn compare(&self, mut way: Way, other: &Packets, others: &Way) {
+        let mut silent = 0;
+        for _ in 0..ROUNDS {
+            let ttl = distance(&way) + 1;
+            let Some(next) = others.at(ttl).filter(|_| way.end.is_none()) else { return };
+            let limits = Limits { ttl: Some(ttl), least: None };
+            // The very port first: where the router has only one answer left, it is for that one.
+            let very = ask::ask(&self.packets, limits, ROUND);
+            let beside = async {
+                sleep(HEAD_START).await;
+                ask::ask(other, limits, ROUND).await
+            };
+            let (very, beside) = tokio::join!(very, beside);
+            if sweep::add(&mut way, ttl, very) {
+                silent = 0;
+                self.tell(&way, Fact::Hops, Fact::AnsweredAt);
+            } else if matches!(beside, Brought::TimeUp { .. }) {
+                silent += 1;
+            }
+            if silent == COUNTS {
+                self.trace.fact(Fact::VanishesBefore, json!(next));
+                return;
+            }
+        }
+    }
+
+    fn on_link(&self) -> bool {
+        let on_link = sys::is_on_link(self.packets.target.ip()) == Some(true);
+        if on_link {
+            self.trace.fact(Fact::OnLink, true);
+        }
+        on_link
+    }
+}
+
+/// The distance of the farthest device that answered.
+fn distance(way: &Way) -> u8 {
+    way.last().map_or(0, |hop| hop.ttl)
+}

@@ -1,0 +1,122 @@
+//! What every check of a run asks about ways, once for all of them.
+
+use std::collections::HashMap;
+use std::hash::Hash;
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use futures_util::future::join_all;
+use tokio::sync::{OnceCell, watch};
+use tokio::time::sleep;
+
+use super::ask::{Brought, Kind, Limits, Packets, ask};
+use super::{arrival, sweep};
+use crate::model::way::{Answered, Way};
+use crate::sys;
+
+/// The answers to the checks themselves come first: routers send only so many ICMP messages a second.
+const AFTER_OTHERS: Duration = Duration::from_millis(100);
+/// Requests that are sent to see whether they leave this machine. More than other checks repeat in the same time.
+const REQUESTS: u8 = 12;
+/// The system repeats a request after a second.
+const REPEATED_AFTER: Duration = Duration::from_millis(1150);
+
+/// The ways that a run has looked at.
+#[derive(Default)]
+pub struct Paths {
+    swept: Mutex<HashMap<Packets, watch::Receiver<Swept>>>,
+    arrivals: Mutex<HashMap<Packets, Arc<OnceCell<Option<Answered>>>>>,
+    kept_back: Mutex<HashMap<Packets, Arc<OnceCell<Option<bool>>>>>,
+    open: Mutex<Vec<SocketAddr>>,
+    /// Held while packets are counted that this machine can't send: there is one counter for all.
+    counting: tokio::sync::Mutex<()>,
+}
+
+/// What following one way has given so far.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Swept {
+    pub way: Way,
+    /// Whether this machine could not even send: known at the end, where nothing answered and the system counts it.
+    pub kept_back: Option<bool>,
+    ended: bool,
+}
+
+impl Paths {
+    /// A port accepted a connection: the way to its host is open for something.
+    pub fn opened(&self, address: SocketAddr) {
+        let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
+        if !open.contains(&address) {
+            open.push(address);
+        }
+    }
+
+    /// Another port of the same host that accepts connections.
+    pub(super) fn open_beside(&self, target: SocketAddr) -> Option<SocketAddr> {
+        let open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
+        open.iter().copied().find(|one| one.ip() == target.ip() && one.port() != target.port())
+    }
+
+    /// Follows a way, or joins in where that is being done; `tell` learns of every answer at once.
+    pub(super) async fn swept(&self, packets: &Packets, tell: impl Fn(&Way)) -> Swept {
+        let mut progress = self.progress(packets);
+        loop {
+            let swept = progress.borrow_and_update().clone();
+            tell(&swept.way);
+            if swept.ended || progress.changed().await.is_err() {
+                return swept;
+            }
+        }
+    }
+
+    fn progress(&self, packets: &Packets) -> watch::Receiver<Swept> {
+        let mut swept = self.swept.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(progress) = swept.get(packets) {
+            return progress.clone();
+        }
+        let (tell, progress) = watch::channel(Swept::default());
+        swept.insert(packets.clone(), progress.clone());
+        let packets = packets.clone();
+        // A task of its own: whoever asked first may be cut while others still wait.
+        tokio::spawn(async move {
+            sleep(AFTER_OTHERS).await;
+            let before = sys::failed_resends();
+            let way = sweep::sweep(&packets, |way| tell.send_modify(|swept| swept.way = way.clone())).await;
+            let silent = way == Way::default() && packets.kind == Kind::Tcp;
+            let kept_back = if silent { failed_since(before, sweep::AT_ONCE) } else { None };
+            tell.send_modify(|swept| (swept.kept_back, swept.ended) = (kept_back, true));
+        });
+        progress
+    }
+
+    /// The answer of a port that accepts or refuses, and the time to live with which it arrives.
+    pub(super) async fn arrival(&self, packets: &Packets) -> Option<Answered> {
+        *once(&self.arrivals, packets).get_or_init(|| arrival::measure(packets)).await
+    }
+
+    /// Whether connection requests leave this machine; nothing where the system does not count those that don't.
+    pub(super) async fn kept_back(&self, packets: &Packets) -> Option<bool> {
+        if packets.kind != Kind::Tcp {
+            return None;
+        }
+        *once(&self.kept_back, packets).get_or_init(|| self.count_kept_back(packets)).await
+    }
+
+    async fn count_kept_back(&self, packets: &Packets) -> Option<bool> {
+        let _alone = self.counting.lock().await;
+        let before = Some(sys::failed_resends()?);
+        let requests = (0..REQUESTS).map(|_| ask(packets, Limits::default(), REPEATED_AFTER));
+        let silent = join_all(requests).await.iter().all(|brought| *brought == Brought::Nothing);
+        if silent { failed_since(before, REQUESTS) } else { Some(false) }
+    }
+}
+
+/// Whether at least so many packets could not be sent again since the counter was read.
+fn failed_since(before: Option<u64>, packets: u8) -> Option<bool> {
+    Some(sys::failed_resends()?.checked_sub(before?)? >= u64::from(packets))
+}
+
+fn once<K: Clone + Eq + Hash, V>(cells: &Mutex<HashMap<K, Arc<OnceCell<V>>>>, key: &K) -> Arc<OnceCell<V>> {
+    let mut cells = cells.lock().unwrap_or_else(PoisonError::into_inner);
+    Arc::clone(cells.entry(key.clone()).or_default())
+}

@@ -1,0 +1,222 @@
+//! Which answer for a name counts, how long each way is waited for, and what the other way adds to it.
+
+use std::net::IpAddr;
+use std::time::Duration;
+
+use futures_util::FutureExt;
+use futures_util::future::{Either, join_all, select};
+use tokio::time::timeout;
+
+use super::answer::{Answer, NoAddress};
+use super::{Asked, Way, system};
+use crate::model::evidence::Failure;
+use crate::model::fact::Fact;
+use crate::net::Stopped;
+use crate::net::trace::{OpenStep, Trace};
+
+/// The most addresses of one name that are used.
+const MOST_ADDRESSES: usize = 8;
+/// How long the way that does not decide is waited for when the other has answered, or all hope is lost.
+const PATIENCE: Duration = Duration::from_millis(1500);
+/// How long the system is waited for where the name servers have answered: it may ask them in turn, a silent one first,
+/// and take longer than the check has.
+const SYSTEM_PATIENCE: Duration = Duration::from_millis(2500);
+/// How long name servers are waited for where another one says that there is no address.
+const SECOND_OPINION: Duration = Duration::from_millis(300);
+
+/// One way of asking, with its open step.
+pub(super) struct Side {
+    pub step: OpenStep,
+    pub asked: Asked,
+    pub way: Way,
+}
+
+/// Awaits the deciding way, and the other as long as it is useful; ends both steps.
+pub(super) async fn decide(
+    deciding: Side,
+    other: Side,
+    servers: &[Asked],
+    trace: &Trace,
+) -> Result<Vec<IpAddr>, Stopped> {
+    let way = deciding.way;
+    match select(deciding.asked, other.asked).await {
+        Either::Left((answer, other_asked)) => {
+            // Where the system does not say why, the name servers do, in a time that is bounded.
+            let untold = matches!(&answer.addresses, Err(missing) if missing.failure.is_none());
+            let second = if untold { Some(other_asked.await) } else { timeout(PATIENCE, other_asked).await.ok() };
+            close(other.step, second.as_ref());
+            settle(Said { step: deciding.step, way, answer, second }, servers, trace).await
+        }
+        Either::Right((second, asked)) => {
+            close(other.step, Some(&second));
+            let wait = match (way, &second.addresses, second.failure()) {
+                (Way::NameServers, ..) => None,
+                // Name servers that are all silent leave the system with nothing but its own, longer, patience.
+                (_, _, Some(Failure::NameServerSilent)) => Some(PATIENCE),
+                (_, _, Some(Failure::NameServerFailed)) => None,
+                _ => Some(SYSTEM_PATIENCE),
+            };
+            let answer = match wait {
+                None => asked.await,
+                Some(wait) => match timeout(wait, asked).await {
+                    Ok(answer) => answer,
+                    Err(_) => return late(deciding.step, &second, servers, trace),
+                },
+            };
+            settle(Said { step: deciding.step, way, answer, second: Some(second) }, servers, trace).await
+        }
+    }
+}
+
+/// What both ways gave, with the deciding one's open step.
+struct Said {
+    step: OpenStep,
+    way: Way,
+    answer: Answer,
+    second: Option<Answer>,
+}
+
+async fn settle(said: Said, servers: &[Asked], trace: &Trace) -> Result<Vec<IpAddr>, Stopped> {
+    let Said { step, way, answer, second } = said;
+    match &answer.addresses {
+        Ok(addresses) => {
+            step.pass_with(answer.line());
+            compare(way, addresses, second.as_ref(), trace);
+            let by_servers = if way == Way::NameServers { Some(&answer) } else { second.as_ref() };
+            completed(by_servers, addresses, trace);
+            Ok(used(addresses))
+        }
+        Err(missing) => {
+            // What it failed with stands, whatever the others say of it.
+            step.if_cut(missing.failure.unwrap_or(Failure::NameNotFound));
+            let _ = timeout(SECOND_OPINION, join_all(servers.to_vec())).await;
+            list(servers, trace);
+            Err(fail(step, way, &answer, missing, second.as_ref(), trace))
+        }
+    }
+}
+
+/// The system has no answer in time: where the name servers know the name, it would have found it as well, only later.
+fn late(step: OpenStep, second: &Answer, servers: &[Asked], trace: &Trace) -> Result<Vec<IpAddr>, Stopped> {
+    list(servers, trace);
+    match &second.addresses {
+        Ok(addresses) => {
+            trace.fact(Fact::SystemFailure, "no answer in time");
+            step.pass_with(format!("{}: no answer in time: not waited for", system::NAME));
+            completed(Some(second), addresses, trace);
+            Ok(used(addresses))
+        }
+        Err(_) => {
+            let silent = Answer::none(system::NAME, Some(Failure::NameServerSilent), "no answer in time");
+            match &silent.addresses {
+                Err(missing) => Err(fail(step, Way::System, &silent, missing, Some(second), trace)),
+                Ok(addresses) => Ok(used(addresses)),
+            }
+        }
+    }
+}
+
+/// Publishes what each name server has said by now, and the addresses among it.
+fn list(servers: &[Asked], trace: &Trace) {
+    let said: Vec<Option<Answer>> = servers.iter().map(|asked| asked.clone().now_or_never()).collect();
+    let lines: Vec<String> = said.iter().flatten().map(Answer::line).collect();
+    if !lines.is_empty() {
+        trace.fact(Fact::NameServers, lines);
+    }
+    let found: Vec<IpAddr> =
+        said.iter().flatten().filter_map(|answer| answer.addresses.clone().ok()).flatten().collect();
+    if !found.is_empty() {
+        trace.fact(Fact::DnsAddresses, shown(&found));
+    }
+    let missing = said.iter().filter(|answer| answer.is_none()).count();
+    if missing > 0 {
+        trace.fact(Fact::NameServersSilent, missing);
+    }
+}
+
+/// Ends the step of the way that does not decide: never as failed, whatever it gave.
+fn close(step: OpenStep, answer: Option<&Answer>) {
+    step.pass_with(
+        answer.map_or_else(|| "no answer yet when the other way had one: not waited for".to_owned(), Answer::line),
+    );
+}
+
+/// Ends the deciding step as failed, for the best reason that is known.
+fn fail(
+    step: OpenStep,
+    way: Way,
+    answer: &Answer,
+    missing: &NoAddress,
+    second: Option<&Answer>,
+    trace: &Trace,
+) -> Stopped {
+    let from_other = match second.map(|second| &second.addresses) {
+        Some(Ok(addresses)) => {
+            trace.fact(other_fact(way), shown(addresses));
+            None
+        }
+        Some(Err(missing)) => {
+            if let (Way::System, Some(second)) = (way, second) {
+                trace.fact(Fact::DnsFailure, second.line());
+            }
+            missing.failure
+        }
+        None => None,
+    };
+    if !missing.nobody.is_empty() {
+        trace.fact(own_fact(way), shown(&missing.nobody));
+    }
+    trace.fact(Fact::Detail, missing.text.as_str());
+    let failure = match way {
+        // Where the name servers know the name, the system was asked well and does not know it.
+        Way::System => from_other.or(missing.failure),
+        Way::NameServers => missing.failure,
+    };
+    step.fail_with(failure.unwrap_or(Failure::NameNotFound), answer.line())
+}
+
+/// Publishes a disagreement: no address in common, or the name servers know none.
+fn compare(way: Way, addresses: &[IpAddr], second: Option<&Answer>, trace: &Trace) {
+    match second.map(|second| (second, &second.addresses)) {
+        Some((_, Ok(others))) if others.iter().any(|other| addresses.contains(other)) => (),
+        Some((_, Ok(others))) => {
+            trace.fact(own_fact(way), shown(addresses));
+            trace.fact(other_fact(way), shown(others));
+        }
+        Some((second, Err(_))) if way == Way::System => trace.fact(Fact::DnsFailure, second.line()),
+        None if way == Way::System => trace.fact(Fact::DnsFailure, "no answer in time"),
+        _ => (),
+    }
+}
+
+/// Publishes that the name is one that a search suffix made, where that is what gave the addresses.
+fn completed(by_servers: Option<&Answer>, addresses: &[IpAddr], trace: &Trace) {
+    let Some((Ok(theirs), Some(name))) = by_servers.map(|answer| (&answer.addresses, &answer.completed)) else {
+        return;
+    };
+    if theirs.iter().any(|address| addresses.contains(address)) {
+        trace.fact(Fact::CompletedName, name.as_str());
+    }
+}
+
+fn own_fact(way: Way) -> Fact {
+    match way {
+        Way::System => Fact::SystemAddresses,
+        Way::NameServers => Fact::DnsAddresses,
+    }
+}
+
+fn other_fact(way: Way) -> Fact {
+    match way {
+        Way::System => Fact::DnsAddresses,
+        Way::NameServers => Fact::SystemAddresses,
+    }
+}
+
+pub(super) fn shown(addresses: &[IpAddr]) -> Vec<String> {
+    addresses.iter().take(MOST_ADDRESSES).map(IpAddr::to_string).collect()
+}
+
+fn used(addresses: &[IpAddr]) -> Vec<IpAddr> {
+    addresses.iter().copied().take(MOST_ADDRESSES).collect()
+}
