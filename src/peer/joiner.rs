@@ -21,8 +21,8 @@ use crate::net::Stream;
 const ANSWER: Duration = Duration::from_secs(30);
 /// How long leaving may take.
 const GOODBYE: Duration = Duration::from_secs(1);
-/// How long it may take to say whether it takes us in.
-const GREETING: Duration = Duration::from_secs(10);
+/// How long it may take until it is this side's turn, of many that have joined.
+const TURN: Duration = Duration::from_secs(1800);
 
 /// A channel to a listener that has let us in.
 pub struct Channel {
@@ -66,7 +66,8 @@ impl Search<'_> {
         let Found { mut speech, listener, host, through_proxy } = self.reach().await.map_err(CantJoin::Unreached)?;
         hello.through_proxy = through_proxy;
         speech.say(&FromJoiner::Hello(hello)).await?;
-        match timeout(GREETING, speech.hear()).await.map_err(|_| CantJoin::Late)?? {
+        // Of a crowd each waits for its turn.
+        match timeout(TURN, speech.hear()).await.map_err(|_| CantJoin::Late)?? {
             FromListener::Welcome(welcome) => {
                 let direct = (!through_proxy).then(|| listener.ip().to_canonical());
                 let named = self.code.hosts.iter().filter_map(|host| host.parse().ok());

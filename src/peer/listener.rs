@@ -17,7 +17,9 @@ use crate::model::run::Outcome;
 use crate::model::sighting::{Answering, Sightings};
 
 /// How long a stranger may take to prove itself.
-const PROOF: Duration = Duration::from_secs(5);
+const PROOF: Duration = Duration::from_secs(10);
+/// How long somebody may wait for its turn.
+const TURN: Duration = Duration::from_secs(1800);
 /// How long a joined side may ask for nothing, though it is there: the longest run that it may be busy with.
 const PATIENCE: Duration = Duration::from_secs(7200);
 /// Addresses that a joining side may name for its probes. More are not heard.
@@ -89,6 +91,9 @@ pub struct Wanted {
 
 /// What the listening side does for one that joined, until it leaves: it is a peer as long as this is kept.
 pub trait Guest: Send + Sync {
+    /// Waits for its turn: of a crowd, some are tested at once and the others after them, so that none is judged by how busy
+    /// this machine is with the others.
+    fn turn(&self) -> BoxFuture<'_, ()>;
     /// The greeting.
     fn welcome(&self) -> Welcome;
     /// Runs this side's own flows.
@@ -141,6 +146,10 @@ async fn converse<S>(speech: &mut Speech<S>, guest: &dyn Guest, told: &mut Vec<O
 where
     S: AsyncRead + AsyncWrite + Unpin,
 {
+    let turn = speech.during::<_, FromJoiner>(timeout(TURN, guest.turn())).await?;
+    if !matches!(turn, First::Done(Ok(()))) {
+        return Ok(());
+    }
     speech.say(&FromListener::Welcome(guest.welcome())).await?;
     let mut next = None;
     loop {

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
-use tokio::time::{sleep, sleep_until, timeout};
+use tokio::time::{sleep, sleep_until};
 use tokio_tungstenite::client_async_with_config;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest;
 use tokio_tungstenite::tungstenite::handshake::client::Request;
@@ -29,12 +29,15 @@ use crate::net::{Net, Stream};
 /// How long a direct way to the listener may take, and one through a proxy, which has to find the way itself.
 const ATTEMPT: Duration = Duration::from_secs(5);
 const ATTEMPT_BY_PROXY: Duration = Duration::from_secs(10);
+/// How long it may take where something has accepted the connection: a listener with a crowd before it takes its time.
+const ACCEPTED: Duration = Duration::from_secs(20);
 /// How much later than the one before each way is begun, where that one has not failed by then.
 const HEAD_START: Duration = Duration::from_millis(500);
 /// How much later than the direct ways those through a proxy are.
 const PROXY_BEHIND: Duration = Duration::from_secs(2);
-/// How often a listener without a place is asked again.
+/// How often, and for how long at most, a listener without a place or too busy to answer is asked again.
 const ROUNDS: u64 = 8;
+const TRYING: Duration = Duration::from_secs(20);
 
 /// How the listener may be looked for.
 pub struct Search<'a> {
@@ -81,14 +84,14 @@ struct Way {
 impl Search<'_> {
     /// Tries every way; again where the listener has no place for a stranger at the moment.
     pub(super) async fn reach(&self) -> Result<Found, Missed> {
-        let mut round = 0;
+        let (began, mut round) = (Instant::now(), 0);
         loop {
             let dead_ends = match self.race().await {
                 Ok(found) => return Ok(found),
                 Err(dead_ends) => dead_ends,
             };
             round += 1;
-            if round == ROUNDS || !dead_ends.iter().any(|end| end.busy) {
+            if round == ROUNDS || began.elapsed() > TRYING || !dead_ends.iter().any(|end| end.busy) {
                 let intercepted = dead_ends.iter().any(|end| end.intercepted);
                 return Err(Missed { ways: dead_ends.into_iter().map(|end| end.why).collect(), intercepted });
             }
@@ -139,13 +142,23 @@ impl Search<'_> {
         let ask = self.ask(way);
         let trace = Trace::new(Instant::now());
         let limit = if way.through_proxy() { ATTEMPT_BY_PROXY } else { ATTEMPT };
-        let opened = timeout(limit, self.dial(&ask, &trace)).await;
+        let too_late = async {
+            sleep(limit).await;
+            let so_far = trace.so_far(Failure::TimedOut);
+            if so_far.steps.iter().any(|step| step.kind == StepKind::Connect && step.error.is_none()) {
+                sleep(ACCEPTED - limit).await;
+            }
+        };
+        let opened = tokio::select! {
+            opened = self.dial(&ask, &trace) => opened,
+            () = too_late => None,
+        };
         let evidence = trace.finish(Failure::TimedOut);
         match opened {
-            Ok(Some((speech, listener))) => {
+            Some((speech, listener)) => {
                 Ok(Found { speech, listener, host: way.host.clone(), through_proxy: way.through_proxy() })
             }
-            _ => Err(self.dead_end(&ask, &evidence)),
+            None => Err(self.dead_end(&ask, &evidence)),
         }
     }
 
@@ -192,7 +205,7 @@ impl Search<'_> {
         DeadEnd {
             why: format!("{place}: {}", self.why(kind, failure, evidence)),
             intercepted: failure == Failure::TlsIntercepted,
-            busy: kind == StepKind::Tls && matches!(failure, Failure::Closed | Failure::Reset),
+            busy: kind == StepKind::Tls && matches!(failure, Failure::Closed | Failure::Reset | Failure::TimedOut),
         }
     }
 

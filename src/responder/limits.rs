@@ -33,7 +33,8 @@ pub struct Limits {
     /// Bytes of datagrams that go to an address that somebody else named, until a TCP connection from it shows that it is
     /// there. After that its datagrams are not answered.
     pub unproved_bytes: u64,
-    /// Strangers that are let in to the control channel at once, on all ports together. One more is closed.
+    /// Strangers that are let in to the control channel at once, on all ports together. For one more the oldest of the address
+    /// that has most is closed.
     pub strangers: usize,
     /// Strangers of one address (of one /64 network in IPv6) at once. One more is closed.
     pub strangers_per_address: usize,
@@ -71,9 +72,9 @@ impl Default for Limits {
             datagrams_per_address: 512,
             datagrams_per_second: 2000,
             unproved_bytes: 16 << 10,
-            strangers: 64,
+            strangers: 512,
             strangers_per_address: 16,
-            stranger_time: Duration::from_secs(5),
+            stranger_time: Duration::from_secs(10),
             stranger_bytes: 4096,
             door_time: Duration::from_secs(10),
             door_reading: Duration::from_secs(2),

@@ -91,7 +91,7 @@ enum Entry {
 
 /// The places that a visitor takes, for as long as it is there.
 struct Seats {
-    _seats: Vec<Seat>,
+    seats: Vec<Seat>,
 }
 
 impl Port {
@@ -132,8 +132,8 @@ impl Port {
             let seats = self.seats(from).filter(|_| !account.used_up(&self.shared.limits))?;
             (Standing::Peer, seats)
         } else if self.gate == Gate::Control {
-            let seat = self.shared.strangers.seat(neighbourhood(from.ip()))?;
-            (Standing::Stranger, Seats { _seats: vec![seat] })
+            let seat = self.shared.strangers.seat_for_a_while(neighbourhood(from.ip()))?;
+            (Standing::Stranger, Seats { seats: vec![seat] })
         } else if self.shared.door.is_open() {
             let seat = self.shared.doorstep.seat(neighbourhood(from.ip()))?;
             return Some(Entry::Doorstep(stream, seat));
@@ -153,7 +153,7 @@ impl Port {
     /// A peer's places.
     fn seats(&self, from: SocketAddr) -> Option<Seats> {
         let address = from.ip().to_canonical();
-        Some(Seats { _seats: vec![self.places.seat(address)?, self.shared.places.seat(address)?] })
+        Some(Seats { seats: vec![self.places.seat(address)?, self.shared.places.seat(address)?] })
     }
 
     /// Holds one conversation, within its time and in its places.
@@ -162,20 +162,36 @@ impl Port {
         A: Future<Output = Onward>,
     {
         let limits = self.shared.limits;
-        let time = if standing == Standing::Peer { limits.conversation } else { limits.stranger_time };
-        let Ok(Some(mut onward)) = timeout(time, conversation).await else { return };
         if standing == Standing::Peer {
-            onward.await;
-            drop(seats);
+            if let Ok(Some(onward)) = timeout(limits.conversation, conversation).await {
+                onward.await;
+            }
             return;
         }
         // A stranger that has not become a peer by then is closed; one that has takes a peer's place.
-        if timeout(limits.stranger_time, &mut onward).await.is_err()
-            && self.shared.peers.include(from.ip())
+        let becoming = async {
+            let mut onward = timeout(limits.stranger_time, conversation).await.ok()??;
+            let undone = timeout(limits.stranger_time, &mut onward).await.is_err();
+            (undone && self.shared.peers.include(from.ip())).then_some(onward)
+        };
+        let become_peer = tokio::select! {
+            onward = becoming => onward,
+            () = seats.must_leave() => None,
+        };
+        if let Some(onward) = become_peer
             && let Some(_seats) = self.seats(from)
         {
             drop(seats);
             onward.await;
+        }
+    }
+}
+
+impl Seats {
+    async fn must_leave(&self) {
+        match self.seats.first() {
+            Some(seat) => seat.must_leave().await,
+            None => std::future::pending().await,
         }
     }
 }

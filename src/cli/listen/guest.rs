@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use futures_util::future::BoxFuture;
+use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::{Instant, sleep};
 
 use super::super::bind::{self, OtherSide};
@@ -39,6 +40,7 @@ pub(super) struct Guest {
 /// What came to be known of it.
 #[derive(Default)]
 struct Shown {
+    turn: Option<OwnedSemaphorePermit>,
     /// The word at the door, while that is open.
     word: Option<String>,
     /// Addresses that it showed besides those that it named.
@@ -67,7 +69,6 @@ impl Guest {
 
     /// This side's own flows, with the joined side bound to where it is.
     async fn flows(&self, wanted: &Wanted) -> Vec<Outcome> {
-        let Ok(_turn) = self.listening.runs.acquire().await else { return Vec::new() };
         let profile = self.profile(wanted);
         let Some(plan) = self.plan(&profile, &wanted.checks) else { return Vec::new() };
         match session::outcomes(&profile, &plan).await {
@@ -145,6 +146,14 @@ fn is_at(place: &Place, machine: &[IpAddr]) -> bool {
 }
 
 impl listener::Guest for Guest {
+    fn turn(&self) -> BoxFuture<'_, ()> {
+        Box::pin(async {
+            if let Ok(turn) = Arc::clone(&self.listening.turns).acquire_owned().await {
+                self.shown().turn = Some(turn);
+            }
+        })
+    }
+
     fn welcome(&self) -> Welcome {
         Welcome {
             version: VERSION,

@@ -21,8 +21,9 @@ use crate::profile::Profile;
 use crate::responder::{Admission, Shared};
 use crate::sys;
 
-/// Runs for joined sides that go on at once; more wait for their turn.
-const RUNS: usize = 256;
+/// Joined sides that are tested at once, for each processor of this machine; more wait for their turn. What a probe meets at
+/// a machine that is busy with hundreds of others says nothing of the network.
+const TURNS_EACH: usize = 16;
 
 /// A listening side.
 pub(super) struct Listening {
@@ -31,7 +32,7 @@ pub(super) struct Listening {
     pub answers: Vec<Answering>,
     pub shared: Arc<Shared>,
     pub collect: Option<PathBuf>,
-    pub runs: Semaphore,
+    pub turns: Arc<Semaphore>,
     /// Somebody has left.
     pub gone: Notify,
     witness: Arc<Witness>,
@@ -54,6 +55,7 @@ impl Listening {
         shared: Arc<Shared>,
         collect: Option<PathBuf>,
     ) -> Arc<Self> {
+        let processors = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
         let ports: Vec<_> = answers.iter().map(|answer| (answer.transport, answer.port)).collect();
         Arc::new_cyclic(|me| Self {
             profile,
@@ -61,7 +63,7 @@ impl Listening {
             answers,
             shared,
             collect,
-            runs: Semaphore::new(RUNS),
+            turns: Arc::new(Semaphore::new(TURNS_EACH * processors)),
             gone: Notify::new(),
             witness: Arc::new(Witness::start(ports)),
             looking: Mutex::default(),
