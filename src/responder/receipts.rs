@@ -256,12 +256,11 @@ mod tests {
     #[test]
     fn what_came_before_a_run_is_not_of_it() {
         let started = Instant::now().checked_sub(std::time::Duration::from_secs(60)).expect("a minute of uptime");
-        let receipts = Receipts::new(started, &Limits::default());
+        let receipts = Arc::new(Receipts::new(started, &Limits::default()));
         let source = SocketAddr::from(([127, 0, 0, 1], 40_000));
-        let earlier = Receipt { at_ms: 59_000, ..receipts.draft(Protocol::Tcp, source, source) };
+        receipts.draft(Protocol::Tcp, source, source).note(|receipt| receipt.at_ms = 59_000);
         let joined = Instant::now();
-        receipts.keep(earlier);
-        receipts.keep(receipts.draft(Protocol::SqlBrowser, source, source));
+        drop(receipts.draft(Protocol::SqlBrowser, source, source));
         let seen: Vec<String> = receipts.since(joined).into_iter().map(|receipt| receipt.protocol).collect();
         assert_eq!((seen, receipts.all().len()), (vec!["sql-browser".to_owned()], 2));
     }
