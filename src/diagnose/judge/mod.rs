@@ -33,8 +33,10 @@ use crate::model::way::Way;
 
 pub use intercepted::host_of;
 pub use name::beside as with_names;
+pub(in crate::diagnose) use other_way::withdraw;
 pub(super) use reach::is_host as refusal_is_of_host;
 pub use stage::judge;
+pub(in crate::diagnose) use tls::inspector;
 
 /// An outcome's new judgement, with what was asked beside its flow.
 pub(in crate::diagnose) fn compared_again(outcome: &Outcome, judgement: Judgement) -> Judgement {

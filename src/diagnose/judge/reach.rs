@@ -6,7 +6,7 @@ mod dropped;
 mod icmp;
 
 pub(in crate::diagnose) use answerer::is_host;
-pub(super) use answerer::{Answerer, last_hop, unmask, who_answers};
+pub(super) use answerer::{Answerer, last_hop, unmask, who_answers, with_device};
 pub(super) use dropped::told_of_way;
 
 use super::{Case, proxy, unforeseen};
