@@ -7,4 +7,6 @@ pub mod fold;
 pub mod issuers;
 pub mod judge;
 pub mod looks;
+pub mod same_host;
+pub mod schemes;
 pub mod tasks;

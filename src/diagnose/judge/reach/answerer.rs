@@ -128,6 +128,21 @@ pub(super) fn refused_in_path(case: &Case, stranger: Stranger) -> Judgement {
     .remedy(Who::Network, format!("{}{place}", case.exact_rule()))
 }
 
+/// Who it is that accepted and answered: a device on the way, or the host itself; nothing where the distances don't say.
+pub(in crate::diagnose::judge) fn who_answers(case: &Case) -> Option<Answerer> {
+    let host = case.address?.ip();
+    if let Some(stranger) = stranger(case.evidence, host) {
+        return Some(Answerer::Device { named: stranger.named(), confidence: stranger.confidence });
+    }
+    is_host(case.evidence, host).then_some(Answerer::Host)
+}
+
+/// Who answers on a port.
+pub(in crate::diagnose::judge) enum Answerer {
+    Host,
+    Device { named: String, confidence: Confidence },
+}
+
 /// A judgement that rests on an accept alone says who accepted, where that was not the host.
 pub(in crate::diagnose::judge) fn unmask(case: &Case, judgement: Judgement) -> Judgement {
     match accepted_by_another(case, &judgement) {
