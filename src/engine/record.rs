@@ -10,9 +10,9 @@ pub fn draw_up(info: RunInfo, mut outcomes: Vec<Outcome>, receipts: &[Receipt]) 
     for outcome in &mut outcomes {
         both::attach(outcome, receipts);
     }
+    issuers::judge(&mut outcomes);
     same_host::explain(&mut outcomes);
     schemes::compare(&mut outcomes);
-    issuers::judge(&mut outcomes);
     Run {
         schema: SCHEMA,
         tool: Tool { name: "bothways".to_owned(), version: env!("CARGO_PKG_VERSION").to_owned() },

@@ -25,13 +25,15 @@ pub enum Look {
     Lighter,
     /// Whether the other host that a redirect points to is the target by another name.
     Location,
+    /// Whether a file server that is silent on its port answers on that of NetBIOS.
+    Netbios,
     /// What comes back to TLS hellos with other server names, and to plain HTTP on the same port.
     Hello,
     /// What time it is for the target.
     Clock,
     /// Whether the same WebSocket upgrade works over HTTPS, or in plain where it was asked for over HTTPS.
     OtherScheme,
-    /// How long idle WebSockets live, and whether one that says something now and then does.
+    /// How long an idle WebSocket lives, and whether one that says something now and then does.
     IdleTimes,
 }
 

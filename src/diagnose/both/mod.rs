@@ -22,7 +22,7 @@ mod view;
 use std::net::IpAddr;
 
 use super::expected;
-use super::judge::compared_again;
+use super::judge::{compared_again, withdraw};
 use crate::model::code::{Code, Group};
 use crate::model::finding::{Judgement, Lost, Status};
 use crate::model::flow::Transport;
@@ -63,6 +63,9 @@ fn look_again(outcome: &mut Outcome, far: &Sightings, observed: &Observed) {
     ties::attach(outcome, &far.receipts);
     if matches!(outcome.status, Status::Skip | Status::Error) {
         return;
+    }
+    if View::of(outcome, far, observed).responder() {
+        withdraw(outcome);
     }
     let view = View::of(outcome, far, observed);
     let (facts, judgement) = (changes::facts(&view), judge(&view));

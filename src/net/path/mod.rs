@@ -102,6 +102,17 @@ impl<'a> View<'a> {
         }
     }
 
+    /// How far packets of so many bytes come, with all headers: datagrams that must not be cut into fragments.
+    pub async fn follow_large(&self, bytes: usize) {
+        let (target, source) = (self.packets.target, self.packets.source);
+        let headers = if target.is_ipv4() { 28 } else { 48 };
+        let kind = Kind::Udp(vec![b'x'; bytes.saturating_sub(headers)]);
+        let large = Packets { target: SocketAddr::new(target.ip(), OTHER_PORT), source, kind };
+        if !self.on_link() {
+            self.swept(&large, Fact::LargeHops, Fact::LargeAnsweredAt).await;
+        }
+    }
+
     /// How far other packets to the same host come: datagrams to a port at which nothing listens, or requests to a port
     /// that is open.
     async fn others(&self) -> (Packets, Way) {

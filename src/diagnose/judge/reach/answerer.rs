@@ -100,6 +100,10 @@ pub(in crate::diagnose::judge) fn last_hop(evidence: &Evidence, host: Option<IpA
     {
         return stranger.device.or(stranger.after);
     }
+    if code == Code::LargePacketsLost {
+        let large = Way::of_large(evidence);
+        return large.last().filter(|_| large.end.is_none()).map(hop);
+    }
     let icmp = evidence.stopped_at().and_then(|step| step.icmp).or_else(|| way.end?.icmp);
     if let Some(from) = icmp.and_then(|icmp| icmp.from) {
         let others = Way::of_others(evidence);
@@ -146,7 +150,7 @@ pub(in crate::diagnose::judge) enum Answerer {
 /// A judgement that rests on an accept alone says who accepted, where that was not the host.
 pub(in crate::diagnose::judge) fn unmask(case: &Case, judgement: Judgement) -> Judgement {
     match accepted_by_another(case, &judgement) {
-        Some(stranger) => accepted_in_path(case, judgement, stranger),
+        Some(stranger) => accepted_in_path(case, &judgement, stranger),
         None => judgement,
     }
 }
@@ -172,7 +176,7 @@ fn accepted_by_another(case: &Case, judgement: &Judgement) -> Option<Stranger> {
     stranger(case.evidence, case.address?.ip())
 }
 
-fn accepted_in_path(case: &Case, judgement: Judgement, stranger: Stranger) -> Judgement {
+fn accepted_in_path(case: &Case, judgement: &Judgement, stranger: Stranger) -> Judgement {
     let failed = judgement.status == Status::Fail;
     let then = if failed { format!(" What then came of it: {}", judgement.sentence) } else { String::new() };
     let sentence = format!(
