@@ -33,7 +33,7 @@ pub enum Look {
     Clock,
     /// Whether the same WebSocket upgrade works over HTTPS, or in plain where it was asked for over HTTPS.
     OtherScheme,
-    /// How long idle `WebSocket`s live, and whether one that says something now and then does.
+    /// How long an idle WebSocket lives, and whether one that says something now and then does.
     IdleTimes,
 }
 
