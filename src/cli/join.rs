@@ -33,8 +33,10 @@ const HOLD: Span = Span::seconds(1);
 
 /// Runs both sides. Where the listener is not reached, this side is tested alone, and that is said.
 pub(super) async fn run(mut profile: Profile, sides: &[Role], args: &CheckArgs, code: &str) -> Result<Run, CliError> {
-    let code: JoinCode =
+    let mut code: JoinCode =
         code.parse().map_err(|error: crate::peer::join::BadCode| CliError::usage(error.to_string()))?;
+    let named: Vec<&str> = profile.endpoints.iter().filter_map(|endpoint| endpoint.host.as_deref()).collect();
+    code.prefer(&named);
     let id = uuid::Uuid::now_v7().to_string();
     let hello = Hello {
         version: VERSION,

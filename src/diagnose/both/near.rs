@@ -6,7 +6,7 @@ use crate::model::finding::{Confidence, Judgement, Lost, Who};
 
 /// A probe that got no answer.
 pub(super) fn silence(view: &View) -> Option<Judgement> {
-    let (target, prober) = (view.target(), view.observed.prober);
+    let (target, prober) = (view.target(), view.prober);
     if view.own.came_back {
         let sentence =
             format!("The answer of {target} came back as far as {prober}, whose own firewall did not let it in.");
@@ -26,7 +26,7 @@ pub(super) fn silence(view: &View) -> Option<Judgement> {
 
 /// A refusal that came although the request never left.
 pub(super) fn refusal(view: &View) -> Option<Judgement> {
-    let (target, prober) = (view.target(), view.observed.prober);
+    let (target, prober) = (view.target(), view.prober);
     let sentence = format!(
         "The request to {target} was refused by the machine that sent it: it never left {prober}, whose own firewall rejects it."
     );
@@ -50,5 +50,5 @@ fn blocked(view: &View, sentence: String) -> Judgement {
 }
 
 fn rule(view: &View) -> String {
-    format!("{} The rule is missing in the outgoing firewall of {} itself.", view.rule(), view.observed.prober)
+    format!("{} The rule is missing in the outgoing firewall of {} itself.", view.rule(), view.prober)
 }

@@ -67,7 +67,7 @@ fn received(view: &View, tie: Tie, receipt: &Receipt) -> Option<Judgement> {
 
 /// The upgrade arrived and its answer came back; of what followed, the far side keeps a receipt of its own.
 fn frames_lost(view: &View) -> Judgement {
-    let (target, prober) = (view.target(), view.observed.prober);
+    let (target, prober) = (view.target(), view.prober);
     let (lost, what) = if view.frame_received() {
         (
             Lost::Reply,
@@ -90,7 +90,7 @@ fn carries_token(view: &View) -> bool {
 }
 
 fn reply_lost(view: &View, receipt: &Receipt, confidence: Confidence) -> Judgement {
-    let (target, prober) = (view.target(), view.observed.prober);
+    let (target, prober) = (view.target(), view.prober);
     let sentence = match receipt.sent_bytes {
         0 => format!(
             "The request to {target} arrived there whole; what came of it was lost on the way back to {prober}."
