@@ -11,11 +11,13 @@
 //! |---|---|---|---|
 //! | request lost on the way | - | - | - |
 //! | request dropped by this host's own firewall (input) | - | - | request in |
-//! | reply dropped or rejected by this host's own firewall (output) | half-open, lasts | - | request in |
+//! | request refused by it (reset, ICMP) | - | - | request in, refusal out |
+//! | reply dropped by this host's own firewall (output) | half-open, lasts | - | request in |
+//! | reply rejected by it (reset, ICMP) | as below | as below | request in, reply refused |
 //! | reply dropped on the way | half-open, lasts | - | request in, reply out |
-//! | reply answered with a TCP reset | for microseconds | ended | request in, reply out |
-//! | reply answered with ICMP net- or host-unreachable, ICMPv6 admin-prohibited or port-unreachable | for microseconds | ended | request in, reply out |
-//! | reply answered with another ICMP (admin-, host-, net-prohibited, port-, protocol-unreachable; ICMPv6 no-route, address-unreachable) | half-open, lasts | - | request in, reply out |
+//! | reply answered with a TCP reset | for microseconds | ended | request in, reply out, reply refused |
+//! | reply answered with ICMP net- or host-unreachable, ICMPv6 admin-prohibited or port-unreachable | for microseconds | ended | request in, reply out, reply refused |
+//! | reply answered with another ICMP (admin-, host-, net-prohibited, port-, protocol-unreachable; ICMPv6 no-route, address-unreachable) | half-open, lasts | - | request in, reply out, reply refused |
 //! | connected | for one round trip: rarely | - | request in, reply out |
 //!
 //! An output rule of this host that rejects with ICMP host-unreachable ends the half-open connection too. "Lasts" is

@@ -2,7 +2,11 @@
 
 use super::view::View;
 use crate::model::code::Code;
+use crate::model::evidence::Millis;
 use crate::model::finding::{Confidence, Judgement, Lost, Who};
+
+/// Neighbours are asked several times before they are given up.
+const AT_ONCE: Millis = Millis(300_000);
 
 /// A probe that got no answer.
 pub(super) fn silence(view: &View) -> Option<Judgement> {
@@ -31,6 +35,12 @@ pub(super) fn refusal(view: &View) -> Option<Judgement> {
         "The request to {target} was refused by the machine that sent it: it never left {prober}, whose own firewall rejects it."
     );
     never_left(view).then(|| blocked(view, sentence))
+}
+
+/// Whether this machine itself said at once that the target can't be reached: a neighbour that is missing takes longer.
+pub(super) fn rejected_at_once(view: &View) -> bool {
+    let by = view.outcome.path.rejected_by.and_then(|icmp| icmp.from).map(|from| from.to_canonical());
+    by == Some(view.prober.to_canonical()) && view.failed_within(AT_ONCE)
 }
 
 /// Whether the request is known to have stayed on the prober's machine, and nothing contradicts that.

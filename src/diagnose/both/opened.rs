@@ -16,6 +16,10 @@ pub(super) fn judge(view: &View) -> Option<Judgement> {
     if let Some((tie, receipt)) = view.receipt() {
         return received(view, tie, receipt);
     }
+    // It was judged so already.
+    if view.outcome.code == Code::AcceptedInPath && view.outcome.lost.is_some() {
+        return None;
+    }
     match view.answering? {
         AnsweredBy::Responder if view.through_proxy() => lost_behind_proxy(view),
         AnsweredBy::Responder if view.trail.arrived() || view.perhaps_received() => {

@@ -7,7 +7,7 @@ use super::ties::{self, Tie, address};
 use super::trail::{Own, Trail};
 use crate::diagnose::judge;
 use crate::model::code::Code;
-use crate::model::evidence::{Evidence, Failure, Step, StepKind};
+use crate::model::evidence::{Evidence, Failure, Millis, Step, StepKind};
 use crate::model::fact::Fact;
 use crate::model::finding::{Confidence, Judgement, Lost};
 use crate::model::flow::Transport;
@@ -114,6 +114,10 @@ impl<'a> View<'a> {
 
     fn stopped_at(&self) -> Option<&'a Step> {
         self.outcome.steps.iter().rev().find(|step| step.error.is_some())
+    }
+
+    pub(super) fn failed_within(&self, time: Millis) -> bool {
+        self.stopped_at().is_some_and(|step| step.took_ms < time)
     }
 
     pub(super) fn was_refused(&self) -> bool {
