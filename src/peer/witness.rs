@@ -44,7 +44,7 @@ use std::time::{Duration, Instant};
 
 use crate::model::flow::Transport;
 use crate::model::sighting::{Means, Sighting, SightingKind};
-use crate::sys::{ConnectionTable, Counters, Counts, ListeningPorts, Packets};
+use crate::sys::{ConnectionTable, Counters, Counts, ListeningPorts, Packets, thread_time};
 use crate::wire::packet;
 use passing::Passing;
 use seen::Seen;
@@ -234,10 +234,12 @@ impl Watch {
     fn sample_on(&self) {
         let mut cost = Duration::from_millis(1);
         while !self.stopped() {
-            let began = Instant::now();
+            let began = (Instant::now(), thread_time());
             self.sample();
+            // On a busy machine most of a look is waiting, which costs nobody anything.
+            let computed = thread_time().zip(began.1).map(|(now, before)| now.saturating_sub(before));
             // One slow look may be a busy machine's doing, which is no reason to look less often.
-            cost = began.elapsed().min(cost * 2);
+            cost = computed.unwrap_or_else(|| began.0.elapsed()).min(cost * 2);
             thread::sleep((cost * PAUSE_FOR_EACH_LOOK).clamp(SHORTEST_PAUSE, LONGEST_PAUSE));
             thread::park_timeout(PAUSE);
         }

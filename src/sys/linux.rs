@@ -15,9 +15,11 @@ mod way;
 use std::io::IoSliceMut;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::os::fd::{AsFd, AsRawFd};
+use std::time::Duration;
 
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use nix::sys::socket::{ControlMessageOwned, MsgFlags, SockaddrStorage, recvmsg, setsockopt, sockopt};
+use nix::time::{ClockId, clock_gettime};
 
 pub use counters::Counters;
 pub use delivery::{delivery, limit_segments};
@@ -29,6 +31,11 @@ pub use table::ConnectionTable;
 pub use way::{UNSEEN, accept_from_afar, failed_resends, is_on_link, set_hops, watch_arrival};
 
 use crate::model::evidence::{Failure, Icmp};
+
+/// How long the calling thread has computed; waiting for its turn does not count.
+pub fn thread_time() -> Option<Duration> {
+    clock_gettime(ClockId::CLOCK_THREAD_CPUTIME_ID).ok().map(Duration::from)
+}
 
 /// Asks the kernel to keep ICMP errors for this socket, of the family that it is of.
 pub fn watch_icmp(socket: &impl AsFd) {

@@ -6,6 +6,7 @@ use std::convert::Infallible;
 use std::io;
 use std::net::IpAddr;
 use std::os::windows::io::AsSocket;
+use std::time::Duration;
 
 use socket2::Socket;
 
@@ -24,6 +25,12 @@ pub fn delivery(_socket: &impl AsSocket) -> Option<Delivery> {
 /// Always.
 pub fn limit_segments(_socket: &Socket, _bytes: u16) -> io::Result<()> {
     Err(io::ErrorKind::Unsupported.into())
+}
+
+/// How long the calling thread has computed: told too coarsely to measure single looks.
+#[must_use]
+pub fn thread_time() -> Option<Duration> {
+    None
 }
 
 /// What this system does not tell of the way.
