@@ -15,7 +15,7 @@ use crate::model::fact::Fact;
 use crate::model::flow::Role;
 use crate::model::probe::Probe;
 use crate::model::run::{Outcome, Peer, Run};
-use crate::model::sighting::Sightings;
+use crate::model::sighting::{Answering, Sightings};
 use crate::model::span::Span;
 use crate::net::Net;
 use crate::net::resolve::Resolver;
@@ -119,6 +119,10 @@ async fn together(
             .map_err(|why| CliError::usage(why.to_string()))?;
     let answers = Answers::open(&mine.answers, &shared).await;
     let (witness, began) = (Witness::start(answers.ports()), Instant::now());
+    let there = listener_addresses(&channel);
+    for address in &there {
+        witness.probe(*address);
+    }
     let plan = planned(&profile, sides, args)?;
     let observer = progress::observer(plan.probes.len());
     let own = session::run(&profile, &plan, observer, Vec::new);
@@ -127,13 +131,7 @@ async fn together(
     let mut run = own?;
     let theirs = theirs.unwrap_or_else(|error| lost(&error));
     let far = channel.what_did_you_see().await.unwrap_or_else(|error| lost(&error));
-    let near = Sightings {
-        receipts: shared.receipts.all(),
-        sighted: witness.seen_since(began, &listener_addresses(&channel), Some(0)),
-        means: witness.means(),
-        answers: answers.list.clone(),
-        alone: true,
-    };
+    let near = seen(&shared, &witness, began, &there, answers.list.clone());
     let outcomes = judged(
         run.outcomes,
         theirs,
@@ -145,12 +143,25 @@ async fn together(
             near: &near,
             near_certificate: fingerprint,
             here: welcome.your_address,
-            there: listener_addresses(&channel),
+            there,
         },
     );
     run.run.peer = Some(Peer { side: welcome.sides, address: channel.listener.to_string() });
     channel.bye().await;
     Ok(session::again(run.run, outcomes))
+}
+
+/// What this side saw of the other.
+fn seen(shared: &Shared, witness: &Witness, began: Instant, there: &[IpAddr], answers: Vec<Answering>) -> Sightings {
+    Sightings {
+        receipts: shared.receipts.all(),
+        sighted: witness.seen_since(began, there, 0),
+        means: witness.means(),
+        answers,
+        alone: true,
+        missed: shared.receipts.missed(),
+        probed: there.to_vec(),
+    }
 }
 
 /// The channel broke: what it would have told is missing, and the run goes on without it.
@@ -173,13 +184,18 @@ struct Evidence<'a> {
 
 /// Each side's outcomes with what the other saw, then one list.
 fn judged(mut own: Vec<Outcome>, mut theirs: Vec<Outcome>, seen: &Evidence) -> Vec<Outcome> {
-    let observed =
-        Observed { prober: seen.here, alone: seen.far.alone, certificate: Some(seen.far_certificate.clone()) };
+    let observed = Observed {
+        prober: seen.here,
+        alone: seen.far.alone,
+        certificate: Some(seen.far_certificate.clone()),
+        near: Some(seen.near),
+    };
     for outcome in own.iter_mut().filter(|outcome| went_to(outcome, seen.far_sides, &seen.there)) {
         both::with_far_side(outcome, seen.far, &observed);
     }
     let prober = seen.there.first().copied().unwrap_or(seen.here);
-    let observed = Observed { prober, alone: true, certificate: Some(seen.near_certificate.clone()) };
+    let observed =
+        Observed { prober, alone: true, certificate: Some(seen.near_certificate.clone()), near: Some(seen.far) };
     for outcome in theirs.iter_mut().filter(|outcome| went_to(outcome, seen.sides, &[seen.here])) {
         both::with_far_side(outcome, seen.near, &observed);
     }

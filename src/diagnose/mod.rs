@@ -6,4 +6,5 @@ pub mod flaky;
 pub mod fold;
 pub mod judge;
 pub mod looks;
+pub mod schemes;
 pub mod tasks;

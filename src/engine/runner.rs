@@ -226,6 +226,7 @@ fn found(outcome: &Outcome) -> Found {
 fn outcome(planned: &PlannedProbe, judgement: Judgement, attempt: Attempt, attempts: u32) -> Outcome {
     // Of any address: one of several may be rejected while another works.
     let rejected_by = attempt.evidence.steps.iter().rev().find_map(|step| step.icmp);
+    let rejected_by = rejected_by.or_else(|| judge::rejected_aside(&attempt.evidence));
     Outcome {
         tested_from: Some(planned.tested_from.clone()),
         target: Some(planned.ask.target()),

@@ -6,7 +6,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::code::Code;
-use super::evidence::{Facts, Icmp, Step};
+use super::evidence::{Facts, Failure, Icmp, Step};
 use super::finding::{Confidence, Lost, Remedy, Status};
 use super::flow::{Carries, Expect, Role, Transport};
 use super::sighting::Sightings;
@@ -148,6 +148,9 @@ pub struct Receipt {
     /// Bytes received and bytes sent back.
     pub received_bytes: u64,
     pub sent_bytes: u64,
+    /// Why the system on which it arrived did not let the answer out, where it did not.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub unsent: Option<Failure>,
     /// Milliseconds from the start of the responder's run.
     pub at_ms: u64,
     /// What arrived, in one line: a request line, a file name, an instance name.
@@ -159,6 +162,11 @@ pub struct Receipt {
     /// Headers as received, where the protocol has them.
     #[serde(skip_serializing_if = "Vec::is_empty", default)]
     pub headers: Vec<(String, String)>,
+}
+
+impl Receipt {
+    /// What [`Self::asked`] says where it is the first frame on a WebSocket that arrived, after the upgrade's own receipt.
+    pub const FIRST_FRAME: &'static str = "the first WebSocket frame";
 }
 
 /// What the checks that serve one task say together.

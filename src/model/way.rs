@@ -39,8 +39,6 @@ pub struct Answered {
     pub arrived: Option<u8>,
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub icmp: Option<Icmp>,
-    /// How long it took, in milliseconds.
-    pub took_ms: u64,
 }
 
 /// What an answer says.

@@ -30,6 +30,7 @@
 //! - Other machines behind the peer's address (NAT) are not told from it, and the counters know no address at all.
 //! - A program that takes packets before the system does (XDP, a virtual machine's own interface) hides them.
 
+mod passing;
 mod seen;
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
@@ -40,8 +41,9 @@ use std::time::{Duration, Instant};
 
 use crate::model::flow::Transport;
 use crate::model::sighting::{Means, Sighting, SightingKind};
-use crate::sys::{ConnectionTable, Counters, Counts, Direction, Packets};
-use crate::wire::packet::{self, Carried, Packet};
+use crate::sys::{ConnectionTable, Counters, Counts, Packets};
+use crate::wire::packet;
+use passing::Passing;
 use seen::Seen;
 
 /// The time between two looks at the table of connections.
@@ -117,17 +119,22 @@ impl Witness {
         self.watch.seen().of(peer)
     }
 
-    /// What was seen of these addresses of one peer since `since`. `ended` is [`Witness::half_open_ended`] as it was then, to be
-    /// given only where no other peer was joined: the counters tell no address.
-    pub fn seen_since(&self, since: Instant, peer: &[IpAddr], ended: Option<u64>) -> Vec<Sighting> {
+    /// From now on, this side's own packets to and from this address are watched as well.
+    pub fn probe(&self, remote: IpAddr) {
+        self.watch.seen().probe(remote);
+    }
+
+    /// What was seen of these addresses of one peer since `since`. `ended` is [`Witness::half_open_ended`] as it was then: the
+    /// counters tell no address, so that what they tell is the peer's only where no other was joined.
+    pub fn seen_since(&self, since: Instant, peer: &[IpAddr], ended: u64) -> Vec<Sighting> {
         let from = u64::try_from(since.saturating_duration_since(self.started).as_millis()).unwrap_or(u64::MAX);
         let mut seen: Vec<Sighting> = peer.iter().flat_map(|address| self.seen_of(*address)).collect();
         seen.retain(|sighting| sighting.at_ms >= from);
-        if let (Some(address), true) = (peer.first(), ended.is_some_and(|then| self.half_open_ended() > then)) {
+        if let (Some(address), true) = (peer.first(), self.half_open_ended() > ended) {
             let nowhere = SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), 0);
             let remote = SocketAddr::new(*address, 0);
             let kind = SightingKind::HalfOpenEnded;
-            seen.push(Sighting { kind, transport: Transport::Tcp, remote, local: nowhere, at_ms: from });
+            seen.push(Sighting { kind, transport: Transport::Tcp, remote, local: nowhere, at_ms: from, icmp: None });
         }
         seen
     }
@@ -162,7 +169,7 @@ impl Watch {
             before: counters.as_mut().and_then(Counters::read).unwrap_or_default(),
             counters: counters.map(Mutex::new),
             table: if tcp.is_empty() { None } else { ConnectionTable::open().map(Mutex::new) },
-            packets: if tcp.is_empty() && udp.is_empty() { None } else { Packets::open() },
+            packets: Packets::open(),
             seen: Mutex::new(Seen::new(Instant::now())),
             stopped: AtomicBool::new(false),
             tcp,
@@ -217,36 +224,10 @@ impl Watch {
         let mut buffer = [0; Packets::BYTES];
         for _ in 0..most {
             let Some((bytes, direction)) = packets.next(&mut buffer) else { break };
-            if let Some(packet) = packet::read(bytes) {
-                self.note(&packet, direction, packets, &mut seen);
+            if let Some(read) = packet::read(bytes) {
+                let (tcp, udp, is_own) = (&self.tcp, &self.udp, &|ip| packets.is_own(ip));
+                Passing { tcp, udp, direction, is_own, seen: &mut seen }.note(&read);
             }
-        }
-    }
-
-    fn note(&self, packet: &Packet, direction: Option<Direction>, packets: &Packets, seen: &mut Seen) {
-        let Packet { from, to, carried } = *packet;
-        let (transport, watched) = match carried {
-            Carried::Tcp { .. } => (Transport::Tcp, &self.tcp),
-            Carried::Udp => (Transport::Udp, &self.udp),
-        };
-        let (may_ask, may_answer) = match carried {
-            Carried::Tcp { syn, ack } => (syn && !ack, syn && ack),
-            Carried::Udp => (true, true),
-        };
-        let is_own = |address: SocketAddr| packets.is_own(address.ip());
-        let goes = |wanted: Direction, own: SocketAddr| direction.is_none_or(|there| there == wanted) && is_own(own);
-        if may_ask && watched.contains(&to.port()) && goes(Direction::In, to) {
-            seen.keep(SightingKind::RequestIn, transport, from, to);
-            if carried == Carried::Udp {
-                seen.asked(from, to);
-            }
-        }
-        if may_answer && watched.contains(&from.port()) && goes(Direction::Out, from) {
-            seen.keep(SightingKind::ReplyOut, transport, to, from);
-        } else if carried == Carried::Udp
-            && let Some(asked) = seen.asked_by(to).filter(|_| goes(Direction::Out, from))
-        {
-            seen.keep(SightingKind::ReplyOut, transport, to, asked);
         }
     }
 }

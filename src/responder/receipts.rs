@@ -63,6 +63,7 @@ impl Receipts {
             arrived_at: arrived_at.to_string(),
             received_bytes: 0,
             sent_bytes: 0,
+            unsent: None,
             at_ms: u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX),
             asked: None,
             presented: None,
@@ -94,11 +95,11 @@ impl Receipts {
         self.lock().list.clone()
     }
 
-    /// What arrived from `begin` on: an earlier run of the same machine proves nothing of a later one.
+    /// What arrived from then on.
     #[must_use]
-    pub fn since(&self, begin: Instant) -> Vec<Receipt> {
-        let begin = begin.saturating_duration_since(self.started).as_millis();
-        self.lock().list.iter().filter(|receipt| u128::from(receipt.at_ms) >= begin).cloned().collect()
+    pub fn since(&self, then: Instant) -> Vec<Receipt> {
+        let from = u64::try_from(then.saturating_duration_since(self.started).as_millis()).unwrap_or(u64::MAX);
+        self.lock().list.iter().filter(|receipt| receipt.at_ms >= from).cloned().collect()
     }
 
     /// How many receipts found no room. Where there are any, a missing receipt proves nothing.

@@ -5,6 +5,7 @@
 
 use super::datagram::Letter;
 use crate::model::probe::Protocol;
+use crate::net::failure::of_io;
 use crate::wire::sql_browser::{Instance, Question, encode};
 
 /// What this responder answers as.
@@ -32,8 +33,10 @@ pub(super) async fn answer(service: Service, letter: Letter) {
     if !found.is_empty() {
         let answer = encode(&found);
         if letter.may_answer(answer.len()) {
-            let sent = letter.socket.send_to(&answer, letter.from).await;
-            receipt.sent_bytes = sent.unwrap_or_default() as u64;
+            match letter.socket.send_to(&answer, letter.from).await {
+                Ok(sent) => receipt.sent_bytes = sent as u64,
+                Err(error) => receipt.unsent = Some(of_io(&error).0),
+            }
         }
     }
     letter.shared.receipts.keep(receipt);

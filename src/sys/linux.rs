@@ -94,7 +94,7 @@ pub fn allow_many_sockets() {
 
 /// The system's proxy settings: none here, where every desktop has its own and services read the environment.
 #[must_use]
-pub fn system_proxies() -> Vec<super::SystemProxy> {
+pub fn system_proxies() -> Vec<crate::model::ask::SystemProxy> {
     Vec::new()
 }
 

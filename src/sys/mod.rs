@@ -18,19 +18,6 @@ pub use windows::{
     system_proxies, take_icmp, take_icmp_arrival, watch_arrival, watch_icmp,
 };
 
-/// A proxy setting of the operating system, in its own notation.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct SystemProxy {
-    /// The setting's name, as administrators know it.
-    pub name: String,
-    pub proxy: Option<String>,
-    pub exceptions: Option<String>,
-    /// The address of a script that chooses the proxy.
-    pub script: Option<String>,
-    /// Whether such a script is looked for in the network.
-    pub searches: bool,
-}
-
 /// What the system has counted since it started, of connection requests that never became connections.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Counts {

@@ -108,6 +108,8 @@ impl Listening {
             means: self.witness.means(),
             answers: self.answers.clone(),
             alone: peers.len() == 1,
+            missed: self.shared.receipts.missed(),
+            probed: Vec::new(),
         };
         let mut run = session::record(&self.profile, &self.sides, Vec::new(), None, Some(sightings));
         run.run.word = Some(word.fingerprint());
@@ -125,7 +127,7 @@ impl Listening {
         }
     }
 
-    /// Receipts of one peer: by its addresses, and by the tokens of its probes where a proxy stood between.
+    /// Receipts of one peer since it joined, by its addresses: what was received before is of another run.
     fn receipts_of(&self, joined: &Joined) -> Vec<Receipt> {
         let known: Vec<IpAddr> = addresses(joined);
         let is_theirs = |receipt: &Receipt| {
@@ -174,8 +176,12 @@ impl Host for Listening {
         if now == 1 {
             self.ended_before.store(self.witness.half_open_ended(), Ordering::SeqCst);
         }
+        self.witness.probe(address);
         let mut admissions = vec![self.shared.peers.admit(address)];
-        admissions.extend(named.iter().map(|named| self.shared.peers.admit_named(*named)));
+        for named in named {
+            self.witness.probe(*named);
+            admissions.push(self.shared.peers.admit_named(*named));
+        }
         // This side's own flows may go to roles that it plays itself, and both sides may be on this machine.
         let loopback = [IpAddr::V4(Ipv4Addr::LOCALHOST), IpAddr::V6(Ipv6Addr::LOCALHOST)];
         let own = loopback.into_iter().chain(sys::own_addresses());
@@ -197,15 +203,16 @@ impl Host for Listening {
     }
 
     fn seen_of(&self, joined: &Joined) -> Sightings {
-        let alone = self.crowd.load(Ordering::SeqCst) <= 1;
-        let ended = alone.then(|| self.ended_before.load(Ordering::SeqCst));
-        let sighted = self.witness.seen_since(joined.since, &addresses(joined), ended);
+        let addresses = addresses(joined);
+        let ended = self.ended_before.load(Ordering::SeqCst);
         Sightings {
             receipts: self.receipts_of(joined),
-            sighted,
+            sighted: self.witness.seen_since(joined.since, &addresses, ended),
             means: self.witness.means(),
             answers: self.answers.clone(),
-            alone,
+            alone: self.crowd.load(Ordering::SeqCst) <= 1,
+            missed: self.shared.receipts.missed(),
+            probed: addresses,
         }
     }
 

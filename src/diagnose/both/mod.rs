@@ -7,18 +7,21 @@
 mod certificate;
 mod changes;
 mod dropped;
+mod near;
 mod opened;
 mod passed;
 mod refused;
 pub mod sides;
 mod silence;
 mod ties;
+mod trail;
 mod union;
 mod view;
 
 use std::net::IpAddr;
 
 use super::expected;
+use super::judge::compared_again;
 use crate::model::code::{Code, Group};
 use crate::model::finding::{Judgement, Lost, Status};
 use crate::model::flow::Transport;
@@ -29,15 +32,17 @@ use view::View;
 pub use ties::attach;
 pub use union::union;
 
-/// How the far side knew the prober during the run.
+/// How the far side knew the prober during the run, and what the prober's own machine saw.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Observed {
+pub struct Observed<'a> {
     /// The prober's address as the far side sees it.
     pub prober: IpAddr,
     /// Nobody else was joined during the run, so that what the far side's counters tell is the prober's.
     pub alone: bool,
     /// SHA-256 of the certificate that the far side's responders present, in hexadecimal.
     pub certificate: Option<String>,
+    /// What the prober's own machine saw, of its own packets among others.
+    pub near: Option<&'a Sightings>,
 }
 
 /// Judges an outcome again, with what the machine that its flow goes to saw of it.
@@ -58,8 +63,15 @@ fn look_again(outcome: &mut Outcome, far: &Sightings, observed: &Observed) {
     }
     let view = View::of(outcome, far, observed);
     let (facts, judgement) = (changes::facts(&view), judge(&view));
+    let rejected_by = view.trail.reply_rejected_by;
     outcome.facts.extend(facts.into_iter().map(|(fact, value)| (fact.word().to_owned(), value)));
     if let Some(judgement) = judgement {
+        // One that only adds to what was known has the comparison already.
+        let adds = judgement.sentence.starts_with(&outcome.sentence);
+        let judgement = if adds { judgement } else { compared_again(outcome, judgement) };
+        if judgement.lost == Some(Lost::Reply) {
+            outcome.path.rejected_by = outcome.path.rejected_by.or(rejected_by);
+        }
         apply(outcome, judgement);
     }
 }
@@ -86,11 +98,26 @@ fn by_code(view: &View) -> Option<Judgement> {
         Code::NoAnswer | Code::SqlBrowserSilent => silence::judge(view),
         Code::Dropped if udp => silence::judge(view),
         Code::Dropped => dropped::judge(view),
+        // An ICMP message quotes what it rejects: the request. Datagrams are refused by such a message of the host itself.
+        Code::Refused if udp => refused::judge(view),
+        Code::Rejected
+        | Code::Unreachable
+        | Code::Refused
+        | Code::RefusedInPath
+        | Code::LocalBlock
+        | Code::SqlInstancePortBlocked
+            if view.outcome.path.rejected_by.is_some() =>
+        {
+            request(view)
+        }
         Code::Refused => refused::judge(view),
+        Code::RefusedInPath => refused::in_path(view),
         Code::SqlInstancePortBlocked if view.was_refused() => refused::judge(view),
         Code::SqlInstancePortBlocked if view.timed_out() => dropped::judge(view),
-        Code::Rejected => rejected(view),
-        Code::Unreachable if view.outcome.path.rejected_by.is_some() => rejected(view),
+        Code::LocalBlock if near::did_leave(view) && udp => silence::judge(view),
+        Code::LocalBlock if near::did_leave(view) => dropped::judge(view),
+        Code::LocalBlock => near::silence(view).or_else(|| request(view)),
+        Code::Rejected => request(view),
         Code::WsUpgradeStripped | Code::WsRefused if view.receipt().is_some() => changes::upgrade(view),
         Code::WsUpgradeStripped | Code::WsRefused => opened::judge(view),
         code if is_of_open_connection(code) => opened::judge(view),
@@ -114,12 +141,13 @@ fn is_of_open_connection(code: Code) -> bool {
             | Code::HttpSizeLimited
             | Code::WsFramesLost
             | Code::SqlNotTds
+            | Code::AcceptedInPath
     )
 }
 
-/// An ICMP message quotes the packet that it rejects: that was the request.
-fn rejected(view: &View) -> Option<Judgement> {
-    let untold = view.outcome.lost.is_none() && !view.trail.arrived();
+/// Nothing more is known than that it was the request.
+fn request(view: &View) -> Option<Judgement> {
+    let untold = view.outcome.lost.is_none();
     untold.then(|| view.again().lost(Lost::Request))
 }
 

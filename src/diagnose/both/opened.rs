@@ -42,9 +42,8 @@ fn received(view: &View, tie: Tie, receipt: &Receipt) -> Option<Judgement> {
         let what = format!("{got} of {wanted} bytes of the request arrived there");
         return Some(request_lost(view, Confidence::Proven, &what));
     }
-    // The receipt is of the upgrade; it knows nothing of the frames after it.
     if view.outcome.code == Code::WsFramesLost {
-        return None;
+        return (tie == Tie::Token && !view.holds(Fact::Pong)).then(|| frames_lost(view));
     }
     let less_came = view.number(Fact::ReceivedBytes).is_none_or(|came| came < receipt.sent_bytes);
     match (tie, got) {
@@ -64,6 +63,25 @@ fn received(view: &View, tie: Tie, receipt: &Receipt) -> Option<Judgement> {
         )),
         _ => None,
     }
+}
+
+/// The upgrade arrived and its answer came back; of what followed, the far side keeps a receipt of its own.
+fn frames_lost(view: &View) -> Judgement {
+    let (target, prober) = (view.target(), view.observed.prober);
+    let (lost, what) = if view.frame_received() {
+        (
+            Lost::Reply,
+            format!(
+                "what was sent over it arrived there, but nothing that the far side sent after that came back to {prober}"
+            ),
+        )
+    } else {
+        (Lost::Request, "nothing that was sent over it from here arrived there".to_owned())
+    };
+    let sentence = format!(
+        "The WebSocket to {target} was opened, but then {what}: a device on the way lets the upgrade through and not the frames."
+    );
+    Judgement { sentence, confidence: Confidence::Proven, ..view.again() }.lost(lost)
 }
 
 /// Whether the first thing that this probe sends carries its token; a TLS handshake does not.

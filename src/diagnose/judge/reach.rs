@@ -5,8 +5,9 @@ mod answerer;
 mod dropped;
 mod icmp;
 
-pub(super) use answerer::{last_hop, unmask};
-pub(super) use dropped::vanished;
+pub(in crate::diagnose) use answerer::is_host;
+pub(super) use answerer::{Answerer, last_hop, unmask, who_answers};
+pub(super) use dropped::told_of_way;
 
 use super::{Case, proxy, unforeseen};
 use crate::model::code::Code;

@@ -1,6 +1,7 @@
 //! What the evidence of HTTP(S) requests means, once the connection, proxy and TLS stages are passed.
 
 mod answered;
+mod lighter;
 mod unanswered;
 
 use super::{Case, tls, unforeseen};
@@ -11,19 +12,21 @@ use crate::model::finding::{Confidence, Judgement, Who};
 use crate::model::probe::Probe;
 use answered::Answer;
 
+pub(in crate::diagnose) use lighter::compared_again;
 pub(super) use unanswered::garbled;
 
 pub(super) fn judge(case: &Case) -> Judgement {
     let Probe::Http(settings) = &case.ask.probe else { return unforeseen(case) };
     let stopped = case.evidence.stopped_at().and_then(|step| Some((step.kind, step.error?)));
-    match (case.evidence.number(Fact::Status), stopped) {
+    let judgement = match (case.evidence.number(Fact::Status), stopped) {
         (Some(status), stopped) => {
             let answer = Answer { case, settings, status, stopped: stopped.map(|(_, failure)| failure) };
             answer.judge()
         }
         (None, Some((kind, failure))) => unanswered::judge(case, settings, kind, failure),
         (None, None) => unforeseen(case),
-    }
+    };
+    lighter::compared(case, settings, judgement)
 }
 
 /// TLS can fail after its handshake, too: TLS 1.3 servers refuse a missing client certificate only then.

@@ -7,7 +7,7 @@ use std::net::IpAddr;
 
 use crate::diagnose::judge::Case;
 use crate::model::code::Code;
-use crate::model::evidence::{Evidence, StepKind};
+use crate::model::evidence::{Evidence, Failure, StepKind};
 use crate::model::fact::Fact;
 use crate::model::finding::{Confidence, Judgement, Lost, Status, Who};
 use crate::model::flow::Transport;
@@ -85,17 +85,28 @@ fn hop(passed: &Passed) -> Hop {
 }
 
 /// Whether the answer has passed as many routers as other answers of the host.
-pub(super) fn is_host(evidence: &Evidence, host: IpAddr) -> bool {
+pub(in crate::diagnose) fn is_host(evidence: &Evidence, host: IpAddr) -> bool {
     let answer = Way::of_port(evidence).end.as_ref().and_then(passed);
     let own = Way::of_others(evidence).reached(host).and_then(passed);
     answer.is_some() && answer == own
 }
 
-/// The device that ends the way, as the record names it: who answers in the host's place, else the last that answered.
+/// The device that ends the way, as the record names it: who answers in the host's place, whose ICMP message ended it, else
+/// the last that answered before the packets were lost.
 pub(in crate::diagnose::judge) fn last_hop(evidence: &Evidence, host: Option<IpAddr>, code: Code) -> Option<Hop> {
-    let in_place = matches!(code, Code::RefusedInPath | Code::AcceptedInPath);
-    let stranger = host.filter(|_| in_place).and_then(|host| stranger(evidence, host)?.device);
-    stranger.or_else(|| Way::of_port(evidence).last().map(hop))
+    let way = Way::of_port(evidence);
+    if matches!(code, Code::RefusedInPath | Code::AcceptedInPath)
+        && let Some(stranger) = host.and_then(|host| stranger(evidence, host))
+    {
+        return stranger.device.or(stranger.after);
+    }
+    let icmp = evidence.stopped_at().and_then(|step| step.icmp).or_else(|| way.end?.icmp);
+    if let Some(from) = icmp.and_then(|icmp| icmp.from) {
+        let others = Way::of_others(evidence);
+        return way.hops.iter().chain(&others.hops).find(|passed| passed.address == from).map(hop);
+    }
+    let lost = evidence.stopped_at().is_some_and(|step| step.error == Some(Failure::TimedOut)) && way.end.is_none();
+    way.last().filter(|_| lost).map(hop)
 }
 
 pub(super) fn refused_in_path(case: &Case, stranger: Stranger) -> Judgement {
@@ -115,6 +126,21 @@ pub(super) fn refused_in_path(case: &Case, stranger: Stranger) -> Judgement {
     )
     .lost(Lost::Request)
     .remedy(Who::Network, format!("{}{place}", case.exact_rule()))
+}
+
+/// Who it is that accepted and answered: a device on the way, or the host itself; nothing where the distances don't say.
+pub(in crate::diagnose::judge) fn who_answers(case: &Case) -> Option<Answerer> {
+    let host = case.address?.ip();
+    if let Some(stranger) = stranger(case.evidence, host) {
+        return Some(Answerer::Device { named: stranger.named(), confidence: stranger.confidence });
+    }
+    is_host(case.evidence, host).then_some(Answerer::Host)
+}
+
+/// Who answers on a port.
+pub(in crate::diagnose::judge) enum Answerer {
+    Host,
+    Device { named: String, confidence: Confidence },
 }
 
 /// A judgement that rests on an accept alone says who accepted, where that was not the host.
