@@ -13,6 +13,8 @@ pub enum Look {
     Beside,
     /// Whether the conversation works with smaller packets, and up to which size.
     SmallPackets,
+    /// Whether further connections open at once, where a request had to be repeated.
+    Again,
     /// Whether a file server that is silent on its port answers on that of NetBIOS.
     Netbios,
     /// Whether packets of full size pass where small ones did.
