@@ -47,6 +47,9 @@ fn beside_way(case: &Case, judgement: &Judgement) -> Vec<Look> {
     if judgement.code == Code::HttpRedirected && case.evidence.text(Fact::Location).is_some() {
         looks.push(Look::Location);
     }
+    if is_silent_share(case) {
+        looks.push(Look::Netbios);
+    }
     if heavy(case) && judgement.status != Status::Unknown {
         looks.push(Look::Lighter);
     }

@@ -15,8 +15,6 @@ pub enum Look {
     SmallPackets,
     /// Whether further connections open at once, where a request had to be repeated.
     Again,
-    /// Whether a file server that is silent on its port answers on that of NetBIOS.
-    Netbios,
     /// Whether packets of full size pass where small ones did.
     FullPackets,
     /// The same question by the way that was not chosen: directly, or through a proxy that a setting names.
@@ -29,6 +27,8 @@ pub enum Look {
     Lighter,
     /// Whether the other host that a redirect points to is the target by another name.
     Location,
+    /// Whether a file server that is silent on its port answers on that of NetBIOS.
+    Netbios,
     /// What comes back to TLS hellos with other server names, and to plain HTTP on the same port.
     Hello,
     /// What time it is for the target.

@@ -10,6 +10,7 @@ mod dropped;
 mod near;
 mod opened;
 mod passed;
+mod ports;
 mod refused;
 pub mod sides;
 mod silence;
@@ -21,7 +22,7 @@ mod view;
 use std::net::IpAddr;
 
 use super::expected;
-use super::judge::compared_again;
+use super::judge::{compared_again, withdraw};
 use crate::model::code::{Code, Group};
 use crate::model::finding::{Judgement, Lost, Status};
 use crate::model::flow::Transport;
@@ -41,6 +42,8 @@ pub struct Observed<'a> {
     pub alone: bool,
     /// SHA-256 of the certificate that the far side's responders present, in hexadecimal.
     pub certificate: Option<String>,
+    /// The run was asked for on the far side: what its profile says of a flow is what is to be tested.
+    pub governs: bool,
     /// What the prober's own machine saw, of its own packets among others.
     pub near: Option<&'a Sightings>,
 }
@@ -61,6 +64,9 @@ fn look_again(outcome: &mut Outcome, far: &Sightings, observed: &Observed) {
     if matches!(outcome.status, Status::Skip | Status::Error) {
         return;
     }
+    if View::of(outcome, far, observed).responder() {
+        withdraw(outcome);
+    }
     let view = View::of(outcome, far, observed);
     let (facts, judgement) = (changes::facts(&view), judge(&view));
     let rejected_by = view.trail.reply_rejected_by;
@@ -77,6 +83,16 @@ fn look_again(outcome: &mut Outcome, far: &Sightings, observed: &Observed) {
 }
 
 fn judge(view: &View) -> Option<Judgement> {
+    if let Some(foreign) = ports::foreign(view) {
+        return Some(foreign);
+    }
+    let judgement = with_evidence(view);
+    let before = view.again();
+    let after = ports::remark(view, judgement.clone().unwrap_or_else(|| before.clone()));
+    if after == before { judgement } else { Some(after) }
+}
+
+fn with_evidence(view: &View) -> Option<Judgement> {
     if let Some(intercepted) = certificate::judge(view) {
         return Some(intercepted);
     }

@@ -25,6 +25,30 @@ pub(in crate::diagnose) fn compared_again(outcome: &Outcome, judgement: Judgemen
     compare(&Flow { host, endpoint: &outcome.endpoint, proxy }, &text, works, judgement)
 }
 
+/// Takes the comparison with a proxy back: a responder does not answer a proxy that it was told nothing of.
+pub(in crate::diagnose) fn withdraw(outcome: &mut Outcome) {
+    let fact = |fact: Fact| outcome.facts.get(fact.word());
+    let through_proxy = fact(Fact::OtherWay).and_then(serde_json::Value::as_str).filter(|way| *way != "direct");
+    let (Some(way), Some(code)) = (through_proxy, fact(Fact::OtherWayCode).and_then(serde_json::Value::as_str)) else {
+        return;
+    };
+    if fact(Fact::OtherWayWorks) == Some(&serde_json::Value::Bool(true)) {
+        return;
+    }
+    outcome.sentence = outcome.sentence.replace(&format!(" {} {}.", through(way), not_either(code)), "");
+    for fact in [Fact::OtherWay, Fact::OtherWayCode, Fact::OtherWayWorks, Fact::OtherWayStatus] {
+        outcome.facts.remove(fact.word());
+    }
+}
+
+fn through(proxy: &str) -> String {
+    format!("Through the proxy {proxy}")
+}
+
+fn not_either(code: &str) -> String {
+    format!("it does not answer either ({code})")
+}
+
 /// What is compared: where to, and which setting sends it through a proxy.
 struct Flow<'a> {
     host: &'a str,
@@ -45,12 +69,12 @@ fn compare<'a>(
     }
     let by = match flow.proxy {
         Some(_) => "Directly, without the proxy,".to_owned(),
-        None => format!("Through the proxy {way}"),
+        None => through(way),
     };
-    let outcome = if works { "the server answers".to_owned() } else { format!("it does not answer either ({code})") };
+    let outcome = if works { "the server answers".to_owned() } else { not_either(code) };
     judgement.sentence = format!("{} {by} {outcome}.", judgement.sentence);
     if works && let Some(Remedy { text: remedy, .. }) = &mut judgement.remedy {
-        remedy.push_str(&format!(" Or {}.", flow.change(way, text(Fact::NoProxy).is_some())));
+        *remedy = format!("{remedy} Or {}.", flow.change(way, text(Fact::NoProxy).is_some()));
     }
     judgement
 }

@@ -80,7 +80,7 @@ fn method_refused(settings: &Http, mut judgement: Judgement) -> Judgement {
         judgement.sentence
     );
     if let Some(Remedy { text, .. }) = &mut judgement.remedy {
-        text.push_str(&format!(" Allow the method {method} there."));
+        *text = format!("{text} Allow the method {method} there.");
     }
     judgement
 }

@@ -37,8 +37,7 @@ fn of_request(case: &Case, proxy: &Proxy, status: u64) -> Option<Judgement> {
     match (status, author) {
         (407, _) if case.evidence.text(Fact::ProxyAuth).is_some() => Some(account::failed(case, proxy)),
         (407, _) => Some(account::required(case, proxy)),
-        (_, Author::Target) => None,
-        (413, _) => None,
+        (_, Author::Target) | (413, _) => None,
         (401, Author::Unknown) if proxy.account.is_some() && !passed_on(case) => {
             Some(account::perhaps_unwelcome(case, proxy))
         }
@@ -147,20 +146,16 @@ pub(super) fn connect_refused(case: &Case, proxy: &Proxy) -> Judgement {
     let (place, target) = (place(proxy), case.ask.target());
     let status = case.evidence.number(Fact::ProxyStatus);
     let status = status.map_or(String::new(), |status| format!(" ({status}{})", words(case)));
-    let mut sentence = format!("The proxy {place} refuses a tunnel (CONNECT) to {target}{status}.");
-    let told = if tunnels_elsewhere(case) {
-        sentence.push_str(&format!(" To port {HTTPS} of the same host it allows one: its rule is about the port."));
-        true
+    let (confidence, rule) = if tunnels_elsewhere(case) {
+        (Confidence::Proven, " To port 443 of the same host it allows one: its rule is about the port.")
     } else if forwards(case) {
-        sentence.push_str(" Plain HTTP to the same host it does forward: its rule is about tunnels.");
-        true
+        (Confidence::Proven, " Plain HTTP to the same host it does forward: its rule is about tunnels.")
+    } else if case.ask.port == HTTPS {
+        (Confidence::Likely, "")
     } else {
-        if case.ask.port != HTTPS {
-            sentence.push_str(&format!(" Many proxies allow tunnels to port {HTTPS} only."));
-        }
-        false
+        (Confidence::Likely, " Many proxies allow tunnels to port 443 only.")
     };
-    let confidence = if told { Confidence::Proven } else { Confidence::Likely };
+    let sentence = format!("The proxy {place} refuses a tunnel (CONNECT) to {target}{status}.{rule}");
     Judgement::fail(Code::ProxyConnectRefused, confidence, sentence)
         .remedy(Who::Network, format!("Let the proxy {place} allow CONNECT to {target} for this machine."))
 }
