@@ -31,6 +31,8 @@ facts! {
     LocalAddress = "local-address": "the address on this machine that was used (ip:port)",
     ConnectRepeats = "connect-repeats": "how often a connection request was sent again before it was answered",
     SourceAddress = "source-address": "the address from which this machine speaks to the target",
+    ConnectsTried = "connects-tried": "how many more connections were tried, since a connection request had to be sent again",
+    ConnectsRepeated = "connects-repeated": "how many of them were not opened by their first request either",
     SentBytes = "sent-bytes": "bytes sent on the connection, as the transport saw them",
     ReceivedBytes = "received-bytes": "bytes received on the connection, as the transport saw them",
     FirstByteMs = "first-byte-ms": "milliseconds from the request to the first byte of the answer",
