@@ -15,7 +15,7 @@ use crate::model::fact::Fact;
 use crate::model::flow::Role;
 use crate::model::probe::Probe;
 use crate::model::run::{Outcome, Peer, Run};
-use crate::model::sighting::{Answering, Sightings};
+use crate::model::sighting::{Answering, Sighting, Sightings};
 use crate::model::span::Span;
 use crate::net::Net;
 use crate::net::resolve::Resolver;
@@ -119,6 +119,7 @@ async fn together(
             .map_err(|why| CliError::usage(why.to_string()))?;
     let answers = Answers::open(&mine.answers, &shared).await;
     let (witness, began) = (Witness::start(answers.ports()), Instant::now());
+    let ended = witness.ended();
     let there = listener_addresses(&channel);
     for address in &there {
         witness.probe(*address);
@@ -131,7 +132,8 @@ async fn together(
     let mut run = own?;
     let theirs = theirs.unwrap_or_else(|error| lost(&error));
     let far = channel.what_did_you_see().await.unwrap_or_else(|error| lost(&error));
-    let near = seen(&shared, &witness, began, &there, answers.list.clone());
+    let sighted = witness.seen_since(began, &there, &ended);
+    let near = seen(&shared, &witness, sighted, &there, answers.list.clone());
     let outcomes = judged(
         run.outcomes,
         theirs,
@@ -152,10 +154,16 @@ async fn together(
 }
 
 /// What this side saw of the other.
-fn seen(shared: &Shared, witness: &Witness, began: Instant, there: &[IpAddr], answers: Vec<Answering>) -> Sightings {
+fn seen(
+    shared: &Shared,
+    witness: &Witness,
+    sighted: Vec<Sighting>,
+    there: &[IpAddr],
+    answers: Vec<Answering>,
+) -> Sightings {
     Sightings {
         receipts: shared.receipts.all(),
-        sighted: witness.seen_since(began, there, 0),
+        sighted,
         means: witness.means(),
         answers,
         alone: true,
@@ -188,14 +196,20 @@ fn judged(mut own: Vec<Outcome>, mut theirs: Vec<Outcome>, seen: &Evidence) -> V
         prober: seen.here,
         alone: seen.far.alone,
         certificate: Some(seen.far_certificate.clone()),
+        governs: false,
         near: Some(seen.near),
     };
     for outcome in own.iter_mut().filter(|outcome| went_to(outcome, seen.far_sides, &seen.there)) {
         both::with_far_side(outcome, seen.far, &observed);
     }
     let prober = seen.there.first().copied().unwrap_or(seen.here);
-    let observed =
-        Observed { prober, alone: true, certificate: Some(seen.near_certificate.clone()), near: Some(seen.far) };
+    let observed = Observed {
+        prober,
+        alone: true,
+        certificate: Some(seen.near_certificate.clone()),
+        governs: true,
+        near: Some(seen.far),
+    };
     for outcome in theirs.iter_mut().filter(|outcome| went_to(outcome, seen.sides, &[seen.here])) {
         both::with_far_side(outcome, seen.near, &observed);
     }

@@ -26,6 +26,9 @@ use crate::plan::PlannedProbe;
 /// A conversation that takes longer is likely to hang: most answers come within a second.
 const MOST_PATIENCE: Duration = Duration::from_millis(1200);
 
+/// How often is looked whether a conversation moves.
+const NOTICE: Duration = Duration::from_millis(250);
+
 /// What ends attempts early: `Some` once the run is cut short.
 pub(super) type Cut = watch::Receiver<Option<CutShort>>;
 
@@ -154,7 +157,7 @@ async fn converse(
     }
     note_choice(planned, &trace);
     let aside = trace.fork();
-    let asking = pin!(within(limit, &cut, crate::probe::run(&planned.ask, address, net, &trace)));
+    let asking = pin!(within(limit, &cut, noticing(&trace, crate::probe::run(&planned.ask, address, net, &trace))));
     let (asked, looking, begun) = match select(asking, pin!(tokio::time::sleep(patience(limit)))).await {
         Either::Left((asked, _)) => (asked, None, Vec::new()),
         Either::Right(((), asking)) => {
@@ -210,6 +213,18 @@ fn wanted(planned: &PlannedProbe, address: SocketAddr, evidence: &Evidence) -> V
 /// How long a conversation may take before further looks are taken beside it.
 fn patience(limit: Instant) -> Duration {
     (limit.saturating_duration_since(Instant::now()) * 2 / 5).min(MOST_PATIENCE)
+}
+
+/// Runs `work` and meanwhile notes now and then what moves on its connections.
+async fn noticing<T>(trace: &Trace, work: impl Future<Output = T>) -> T {
+    let mut work = pin!(work);
+    loop {
+        tokio::select! {
+            biased;
+            done = &mut work => return done,
+            () = tokio::time::sleep(NOTICE) => trace.notice(),
+        }
+    }
 }
 
 /// Waits for `work`, but no longer than `limit` and the run last. The error says how it ended.

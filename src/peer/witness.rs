@@ -33,6 +33,7 @@
 mod passing;
 mod seen;
 
+use std::collections::HashMap;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -41,7 +42,7 @@ use std::time::{Duration, Instant};
 
 use crate::model::flow::Transport;
 use crate::model::sighting::{Means, Sighting, SightingKind};
-use crate::sys::{ConnectionTable, Counters, Counts, Packets};
+use crate::sys::{ConnectionTable, Counters, Counts, ListeningPorts, Packets};
 use crate::wire::packet;
 use passing::Passing;
 use seen::Seen;
@@ -72,6 +73,7 @@ struct Watch {
     udp: Vec<u16>,
     table: Option<Mutex<ConnectionTable>>,
     counters: Option<Mutex<Counters>>,
+    listening: Option<Mutex<ListeningPorts>>,
     before: Counts,
     packets: Option<Packets>,
     seen: Mutex<Seen>,
@@ -124,25 +126,53 @@ impl Witness {
         self.watch.seen().probe(remote);
     }
 
-    /// What was seen of these addresses of one peer since `since`. `ended` is [`Witness::half_open_ended`] as it was then: the
-    /// counters tell no address, so that what they tell is the peer's only where no other was joined.
-    pub fn seen_since(&self, since: Instant, peer: &[IpAddr], ended: u64) -> Vec<Sighting> {
+    /// What was seen of these addresses of one peer since `since`. `before` is [`Witness::ended`] as it was then: the counters
+    /// tell no address, so that what they tell is the peer's only where no other was joined.
+    pub fn seen_since(&self, since: Instant, peer: &[IpAddr], before: &Tally) -> Vec<Sighting> {
         let from = u64::try_from(since.saturating_duration_since(self.started).as_millis()).unwrap_or(u64::MAX);
         let mut seen: Vec<Sighting> = peer.iter().flat_map(|address| self.seen_of(*address)).collect();
         seen.retain(|sighting| sighting.at_ms >= from);
-        if let (Some(address), true) = (peer.first(), self.half_open_ended() > ended) {
-            let nowhere = SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), 0);
-            let remote = SocketAddr::new(*address, 0);
-            let kind = SightingKind::HalfOpenEnded;
-            seen.push(Sighting { kind, transport: Transport::Tcp, remote, local: nowhere, at_ms: from, icmp: None });
+        let ports = self.ended().ports_since(before, &self.watch.tcp);
+        let kind = SightingKind::HalfOpenEnded;
+        for (address, port) in
+            peer.first().into_iter().flat_map(|address| ports.iter().map(move |port| (address, port)))
+        {
+            let (remote, local) = (SocketAddr::new(*address, 0), SocketAddr::new(Ipv4Addr::UNSPECIFIED.into(), *port));
+            seen.push(Sighting { kind, transport: Transport::Tcp, remote, local, at_ms: from, icmp: None });
         }
         seen
+    }
+
+    /// What the counters say now of half-open connections that were ended.
+    pub fn ended(&self) -> Tally {
+        let ports = self.watch.listening.as_ref().and_then(|listening| locked(listening).turned_away());
+        Tally { all: self.half_open_ended(), ports }
     }
 
     /// How many half-open connections of this machine were ended by a reset or an ICMP message since the start,
     /// whoever's they were and on whatever port: evidence about a peer only while no other is joined.
     pub fn half_open_ended(&self) -> u64 {
         self.watch.counted().map_or(0, |now| now.ended.saturating_sub(self.watch.before.ended))
+    }
+}
+
+/// Half-open connections that were ended, by the counters of one moment.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Tally {
+    all: u64,
+    /// What each listening port has turned away, those among it; nothing where the system does not tell.
+    ports: Option<HashMap<u16, u64>>,
+}
+
+impl Tally {
+    /// The watched ports on which some were ended since then; 0 for any of them, where it is not known on which.
+    fn ports_since(&self, before: &Self, watched: &[u16]) -> Vec<u16> {
+        if self.all <= before.all {
+            return Vec::new();
+        }
+        let Some(now) = &self.ports else { return vec![0] };
+        let then = |port: &u16| before.ports.as_ref().and_then(|ports| ports.get(port)).copied().unwrap_or(0);
+        watched.iter().copied().filter(|port| now.get(port).is_some_and(|drops| *drops > then(port))).collect()
     }
 }
 
@@ -168,6 +198,7 @@ impl Watch {
         Self {
             before: counters.as_mut().and_then(Counters::read).unwrap_or_default(),
             counters: counters.map(Mutex::new),
+            listening: if tcp.is_empty() { None } else { ListeningPorts::open().map(Mutex::new) },
             table: if tcp.is_empty() { None } else { ConnectionTable::open().map(Mutex::new) },
             packets: Packets::open(),
             seen: Mutex::new(Seen::new(Instant::now())),

@@ -1,10 +1,11 @@
 //! Linux: ICMP behind failures from the socket's error queue (`IP_RECVERR`, ip(7)), without privileges.
 //!
-//! What passes before any program sees it is in [`table`], [`counters`] and [`packets`]; how far a connection's
+//! What passes before any program sees it is in [`table`], [`counters`], [`listeners`] and [`packets`]; how far a connection's
 //! bytes have come is in [`delivery`].
 
 mod counters;
 mod delivery;
+mod listeners;
 mod packets;
 mod repeats;
 mod table;
@@ -19,6 +20,7 @@ use nix::sys::socket::{ControlMessageOwned, MsgFlags, SockaddrStorage, recvmsg, 
 
 pub use counters::Counters;
 pub use delivery::{delivery, limit_segments};
+pub use listeners::ListeningPorts;
 pub use packets::Packets;
 pub use repeats::repeated_requests;
 pub use table::ConnectionTable;

@@ -11,7 +11,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::os::windows::io::{AsRawSocket, AsSocket};
 
 pub use absent::{
-    Counters, Packets, UNSEEN, accept_from_afar, delivery, failed_resends, is_on_link, limit_segments,
+    Counters, ListeningPorts, Packets, UNSEEN, accept_from_afar, delivery, failed_resends, is_on_link, limit_segments,
     repeated_requests, take_icmp_arrival, watch_arrival,
 };
 pub use proxies::system_proxies;

@@ -121,7 +121,7 @@ proptest! {
         alone: bool,
         certificate in prop::option::of(select(vec!["00ff", "11ee"])),
     ) {
-        let observed = Observed { prober: prober.ip(), alone, certificate: certificate.map(str::to_owned), near: None };
+        let observed = Observed { prober: prober.ip(), alone, certificate: certificate.map(str::to_owned), governs: false, near: None };
         let mut judged = given.clone();
         with_far_side(&mut judged, &far, &observed);
         prop_assert!(judged.status != Status::Pass || given.status == Status::Pass, "{:?} became a pass", given.status);
@@ -135,7 +135,7 @@ proptest! {
 
     #[test]
     fn without_any_evidence_nothing_but_the_certificate_is_judged(given in outcome()) {
-        let observed = Observed { prober: IpAddr::from([10, 9, 1, 2]), alone: true, certificate: None, near: None };
+        let observed = Observed { prober: IpAddr::from([10, 9, 1, 2]), alone: true, certificate: None, governs: false, near: None };
         let mut judged = given.clone();
         with_far_side(&mut judged, &Sightings::default(), &observed);
         judged.lost = given.lost;

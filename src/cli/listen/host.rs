@@ -2,8 +2,8 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, Weak};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use futures_util::future::BoxFuture;
 use tokio::sync::{Notify, Semaphore};
@@ -16,7 +16,7 @@ use crate::model::sighting::{Answering, Sightings};
 use crate::model::token::Word;
 use crate::peer::listener::{Host, Joined, Place};
 use crate::peer::message::{VERSION, Welcome};
-use crate::peer::witness::Witness;
+use crate::peer::witness::{Tally, Witness};
 use crate::plan;
 use crate::profile::Profile;
 use crate::responder::{Admission, Shared};
@@ -37,7 +37,7 @@ pub(super) struct Listening {
     /// The most sides that were joined at once since the last time nobody was.
     crowd: AtomicUsize,
     /// What the counters said when the one that is joined alone joined.
-    ended_before: AtomicU64,
+    ended_before: Mutex<Tally>,
     runs: Arc<Semaphore>,
     pub gone: Notify,
     me: Weak<Listening>,
@@ -61,7 +61,7 @@ impl Listening {
             collect,
             joined: AtomicUsize::new(0),
             crowd: AtomicUsize::new(0),
-            ended_before: AtomicU64::new(0),
+            ended_before: Mutex::default(),
             runs: Arc::new(Semaphore::new(RUNS)),
             gone: Notify::new(),
             me: me.clone(),
@@ -174,7 +174,7 @@ impl Host for Listening {
         let now = self.joined.fetch_add(1, Ordering::SeqCst) + 1;
         self.crowd.fetch_max(now, Ordering::SeqCst);
         if now == 1 {
-            self.ended_before.store(self.witness.half_open_ended(), Ordering::SeqCst);
+            *self.ended_before.lock().unwrap_or_else(PoisonError::into_inner) = self.witness.ended();
         }
         self.witness.probe(address);
         let mut admissions = vec![self.shared.peers.admit(address)];
@@ -204,10 +204,10 @@ impl Host for Listening {
 
     fn seen_of(&self, joined: &Joined) -> Sightings {
         let addresses = addresses(joined);
-        let ended = self.ended_before.load(Ordering::SeqCst);
+        let ended = self.ended_before.lock().unwrap_or_else(PoisonError::into_inner).clone();
         Sightings {
             receipts: self.receipts_of(joined),
-            sighted: self.witness.seen_since(joined.since, &addresses, ended),
+            sighted: self.witness.seen_since(joined.since, &addresses, &ended),
             means: self.witness.means(),
             answers: self.answers.clone(),
             alone: self.crowd.load(Ordering::SeqCst) <= 1,

@@ -144,11 +144,25 @@ fn never_arrived(view: &View) -> Judgement {
     } else {
         ""
     };
+    let confidence = view.proof_of_absence();
+    if view.knows_where_it_vanishes() {
+        let sentence = format!("{} The far side watched its packets and saw none of it.{but}", view.outcome.sentence);
+        return Judgement { confidence, sentence, ..view.again() };
+    }
+    let (place, look) = place(view);
     let sentence = format!(
         "The connection request to {target} never arrived: the far side watched its packets and saw none of it, so it is \
-         dropped on the way.{but}"
+         dropped on the way{place}.{but}"
     );
-    known(view, Lost::Request, view.proof_of_absence(), sentence).remedy(Who::Network, view.rule())
+    known(view, Lost::Request, confidence, sentence).remedy(Who::Network, format!("{}{look}", view.rule()))
+}
+
+/// Where on the way a lost request still was seen, and where to look for the rule.
+pub(super) fn place(view: &View) -> (String, String) {
+    view.last_hop().map_or_else(Default::default, |hop| {
+        let place = format!(", at hop {} ({}) or behind it", hop.ttl, hop.address);
+        (place, format!(" Look at {} first: it is the last device that still answers.", hop.address))
+    })
 }
 
 /// Nothing came through the host's firewall to the service.

@@ -10,6 +10,7 @@ mod dropped;
 mod near;
 mod opened;
 mod passed;
+mod ports;
 mod refused;
 pub mod sides;
 mod silence;
@@ -41,6 +42,8 @@ pub struct Observed<'a> {
     pub alone: bool,
     /// SHA-256 of the certificate that the far side's responders present, in hexadecimal.
     pub certificate: Option<String>,
+    /// The run was asked for on the far side: what its profile says of a flow is what is to be tested.
+    pub governs: bool,
     /// What the prober's own machine saw, of its own packets among others.
     pub near: Option<&'a Sightings>,
 }
@@ -80,6 +83,16 @@ fn look_again(outcome: &mut Outcome, far: &Sightings, observed: &Observed) {
 }
 
 fn judge(view: &View) -> Option<Judgement> {
+    if let Some(foreign) = ports::foreign(view) {
+        return Some(foreign);
+    }
+    let judgement = with_evidence(view);
+    let before = view.again();
+    let after = ports::remark(view, judgement.clone().unwrap_or_else(|| before.clone()));
+    if after == before { judgement } else { Some(after) }
+}
+
+fn with_evidence(view: &View) -> Option<Judgement> {
     if let Some(intercepted) = certificate::judge(view) {
         return Some(intercepted);
     }

@@ -149,7 +149,7 @@ fn judged(runs: &[Run], own: usize) -> Vec<Outcome> {
         with_far_side(
             outcome,
             &sightings,
-            &Observed { prober, alone: false, certificate, near: runs[own].sightings.as_ref() },
+            &Observed { prober, alone: false, certificate, governs: false, near: runs[own].sightings.as_ref() },
         );
     }
     outcomes

@@ -1,7 +1,7 @@
 //! Datagrams that were not answered. From one side such silence proves nothing; the far side's receipts decide it.
 
-use super::near;
 use super::view::View;
+use super::{dropped, near};
 use crate::model::code::Code;
 use crate::model::evidence::Failure;
 use crate::model::finding::{Confidence, Judgement, Lost, Remedy, Who};
@@ -162,22 +162,29 @@ fn stopped_at_host(view: &View) -> Judgement {
 
 fn request_lost(view: &View, packets: bool) -> Judgement {
     let target = view.target();
+    let code = view.code_of_silence(Lost::Request);
+    let confidence = view.proof_of_absence();
+    if packets && view.knows_where_it_vanishes() {
+        let sentence = format!("{} The far side watched its packets and saw none of it.", view.outcome.sentence);
+        return Judgement { code, confidence, sentence, ..view.again() };
+    }
+    let (place, look) = dropped::place(view);
     let (sentence, more) = if packets {
         let sentence = format!(
             "The request to {target} never arrived: the far side watched its packets and saw none of it, so it is dropped on \
-             the way."
+             the way{place}."
         );
         (sentence, "")
     } else {
         let sentence = format!(
             "The request to {target} never arrived: a responder is open there and received nothing, so it is dropped on the \
-             way, or by the firewall of that host itself."
+             way{place}, or by the firewall of that host itself."
         );
         (sentence, " Look at the firewall of the host itself too.")
     };
-    Judgement::fail(Code::Dropped, view.proof_of_absence(), sentence)
+    Judgement::fail(code, confidence, sentence)
         .lost(Lost::Request)
-        .remedy(Who::Network, format!("{}{more}", view.rule()))
+        .remedy(Who::Network, format!("{}{look}{more}", view.rule()))
 }
 
 fn unanswered_by_service(view: &View) -> Judgement {

@@ -10,7 +10,7 @@ use crate::model::fact::Fact;
 use crate::model::finding::{Confidence, Judgement, Lost};
 use crate::model::flow::Transport;
 use crate::model::probe::Protocol;
-use crate::model::run::{Outcome, Receipt};
+use crate::model::run::{Hop, Outcome, Receipt};
 use crate::model::sighting::{AnsweredBy, Answering, Means, Sightings};
 
 /// One outcome and the far side's evidence.
@@ -141,12 +141,45 @@ impl<'a> View<'a> {
 
     /// The rule to ask for, in the check's words.
     pub(super) fn rule(&self) -> String {
-        if !self.outcome.rule.is_empty() {
-            return self.outcome.rule.clone();
-        }
-        let Outcome { transport, from, to, .. } = self.outcome;
+        let Outcome { transport, from, to, rule, .. } = self.outcome;
         let port = self.outcome.port.map_or_else(String::new, |port| format!(" {port}"));
-        format!("Allow {transport}{port} from {from} to {to} ({}).", self.target())
+        let rule = match rule.as_str() {
+            "" => format!("Allow {transport}{port} from {from} to {to} ({}).", self.target()),
+            rule => rule.to_owned(),
+        };
+        let ip = |fact| self.text(fact).and_then(address).map(|address| address.ip());
+        let source = ip(Fact::LocalAddress)
+            .filter(|ip| !ip.is_unspecified())
+            .or_else(|| self.text(Fact::SourceAddress)?.parse().ok());
+        match (source, ip(Fact::Address)) {
+            (Some(source), Some(target)) if !self.through_proxy() => {
+                format!("{rule} (Source {source}, destination {target}, {transport}{port}.)")
+            }
+            _ => rule,
+        }
+    }
+
+    /// Whether one side alone has seen between which devices the request is lost.
+    pub(super) fn knows_where_it_vanishes(&self) -> bool {
+        let said = self.outcome.sentence.contains("The far side watched its packets");
+        self.outcome.lost == Some(Lost::Request)
+            && !said
+            && self.outcome.facts.contains_key(Fact::VanishesBefore.word())
+    }
+
+    /// The ports on which the far side's profile has the outcome's flow.
+    pub(super) fn ports_there(&self) -> Vec<u16> {
+        let of_flow = |one: &&Answering| {
+            one.role == self.outcome.to
+                && one.transport == self.outcome.transport
+                && one.checks.contains(&self.outcome.check)
+        };
+        self.far.answers.iter().filter(of_flow).map(|one| one.port).collect()
+    }
+
+    /// Where the request got to, as far as devices on the way answered for it.
+    pub(super) fn last_hop(&self) -> Option<Hop> {
+        self.outcome.path.last_hop.filter(|_| !self.through_proxy())
     }
 
     /// The other half of the rule: that of the answers.

@@ -14,7 +14,14 @@ use crate::model::probe::Protocol;
 /// Judges one conversation.
 #[must_use]
 pub fn judge(case: &Case) -> Judgement {
-    let judgement = packets::judge(case, || by_stage(case)).unwrap_or_else(|| reach::unmask(case, by_stage(case)));
+    let judgement = packets::judge(case, || by_stage(case)).unwrap_or_else(|| {
+        let judgement = by_stage(case);
+        if tls::hellos_tell(case, &judgement) {
+            reach::with_device(case, judgement)
+        } else {
+            reach::unmask(case, judgement)
+        }
+    });
     other_way::compared(case, judgement)
 }
 

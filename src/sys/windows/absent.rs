@@ -1,6 +1,7 @@
-//! What Windows does not show or do without a driver: counters of half-open connections, packets, how far answers and bytes
+//! What Windows does not show or do without a driver: counters of half-open connections, of all and by port, packets, how far answers and bytes
 //! have come, and connections with a smaller segment size than the interface's.
 
+use std::collections::HashMap;
 use std::convert::Infallible;
 use std::io;
 use std::net::IpAddr;
@@ -69,6 +70,20 @@ impl Counters {
     }
 
     pub fn read(&mut self) -> Option<Counts> {
+        match self.0 {}
+    }
+}
+
+/// What each listening port has turned away.
+pub struct ListeningPorts(Infallible);
+
+impl ListeningPorts {
+    #[must_use]
+    pub fn open() -> Option<Self> {
+        None
+    }
+
+    pub fn turned_away(&mut self) -> Option<HashMap<u16, u64>> {
         match self.0 {}
     }
 }

@@ -144,8 +144,10 @@ impl Answer<'_> {
         }
         let came = self.case.evidence.number(Fact::BodyBytes).unwrap_or(0);
         let target = self.case.target();
-        if failure == Failure::TimedOut && self.case.was_moving() {
-            return Some(slow(self.case, came, self.settings.receive_bytes, "sending the answer"));
+        if failure == Failure::TimedOut
+            && let Some(judgement) = slow(self.case, came, self.settings.receive_bytes, "sending the answer")
+        {
+            return Some(judgement);
         }
         let asked_for = self.settings.receive_bytes.is_some() || self.settings.contains.is_some();
         let (code, what) = match failure {
