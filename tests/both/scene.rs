@@ -87,6 +87,7 @@ pub fn far<'a>(outcome: &Outcome, by: AnsweredBy) -> Far<'a> {
         alone: false,
         certificate: Some(CERTIFICATE.to_lowercase()),
         near: None,
+        governs: false,
     };
     Far { sightings: Sightings { answers: vec![answering], ..Sightings::default() }, observed }
 }
