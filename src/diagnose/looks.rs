@@ -11,6 +11,7 @@ use crate::model::finding::{Confidence, Judgement, Status};
 use crate::model::flow::Transport;
 use crate::model::look::Look;
 use crate::model::probe::{Method, Probe, Protocol};
+use crate::wire::smb;
 
 /// A conversation in which something came less than so many milliseconds ago moves, however slowly.
 const MOVING_MS: u64 = 300;
@@ -36,6 +37,9 @@ fn beside_way(case: &Case, judgement: &Judgement) -> Vec<Look> {
     let mut looks = proxies(case, judgement);
     if judgement.code == Code::HttpRedirected && case.evidence.text(Fact::Location).is_some() {
         looks.push(Look::Location);
+    }
+    if is_silent_share(case) {
+        looks.push(Look::Netbios);
     }
     if heavy(case) && judgement.status != Status::Unknown {
         looks.push(Look::Lighter);
@@ -150,6 +154,16 @@ fn only_accepted(case: &Case) -> bool {
 fn nothing_came(case: &Case) -> bool {
     case.evidence.number(Fact::ReceivedBytes).is_none_or(|bytes| bytes == 0)
         && case.evidence.number(Fact::TransferPort).is_none()
+}
+
+/// Whether a file server does not answer on its port. (Where it refuses, the probe itself has looked further.)
+fn is_silent_share(case: &Case) -> bool {
+    case.ask.probe.protocol() == Protocol::Smb
+        && case.ask.port == smb::PORT
+        && case
+            .evidence
+            .stopped_at()
+            .is_some_and(|step| step.kind == StepKind::Connect && step.error == Some(Failure::TimedOut))
 }
 
 /// Whether a conversation stopped moving on a connection that was opened. (One that only idles may well be cut by something else.)

@@ -11,7 +11,7 @@ use crate::model::look::Look;
 use crate::net::trace::Trace;
 use crate::net::{Net, channel, path};
 use crate::plan::PlannedProbe;
-use crate::probe::websocket;
+use crate::probe::{self, websocket};
 
 /// Takes all of these looks at once, at a conversation of which so much is seen; what they find is in the trace as soon as it
 /// is known.
@@ -48,6 +48,7 @@ pub(super) async fn take(
             Look::Location => Box::pin(aside::location(planned, address, seen, net, trace)),
             Look::ProxyItself => Box::pin(aside::proxy_itself(planned, address, trace)),
             Look::ProxyRules => Box::pin(aside::proxy_rules(planned, address, net, trace)),
+            Look::Netbios => Box::pin(probe::smb::look_for_netbios(&planned.ask, address, trace)),
             Look::Hello => Box::pin(channel::hello::again(&planned.ask, address, net, trace)),
             Look::OtherScheme => Box::pin(websocket::looks::other_scheme(&planned.ask, address, net, trace)),
             Look::IdleTimes => Box::pin(websocket::looks::idle_times(&planned.ask, address, net, trace)),

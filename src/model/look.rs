@@ -25,6 +25,8 @@ pub enum Look {
     Lighter,
     /// Whether the other host that a redirect points to is the target by another name.
     Location,
+    /// Whether a file server that is silent on its port answers on that of NetBIOS.
+    Netbios,
     /// What comes back to TLS hellos with other server names, and to plain HTTP on the same port.
     Hello,
     /// What time it is for the target.
