@@ -71,7 +71,7 @@ facts! {
     ProxySources = "proxy-sources": "every setting of this machine that names a proxy or an exception, the one that is asked first at the top",
     NoProxy = "no-proxy": "what the exceptions from the proxy (`NO_PROXY`, or the system's list) say of the target",
     ProxyError = "proxy-error": "what a proxy says of its own failure (X-Squid-Error, Proxy-Status)",
-    ProxyItself = "proxy-itself": "the status with which the proxy answers a question about itself",
+    ProxyItself = "proxy-itself": "the status with which the proxy answers a question about itself, or no answer",
     ProxyItselfServer = "proxy-itself-server": "the Server header of that answer",
     ProxyItselfError = "proxy-itself-error": "what the proxy says of its own failure in that answer",
     ProxyPlain = "proxy-plain": "what a plain request for the same target through the proxy came to, as a code",
