@@ -88,7 +88,6 @@ pub fn far<'a>(outcome: &Outcome, by: AnsweredBy) -> Far<'a> {
         certificate: Some(CERTIFICATE.to_lowercase()),
         governs: false,
         near: None,
-        governs: false,
     };
     Far { sightings: Sightings { answers: vec![answering], ..Sightings::default() }, observed }
 }
