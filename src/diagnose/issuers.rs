@@ -149,6 +149,40 @@ fn tell(outcome: &mut Outcome, leaf: &Leaf, evidence: &Evidence) {
 mod tests {
     use super::*;
 
+    fn leaf(host: &str, key: &str, trusted: bool) -> Leaf {
+        let facts = Presented {
+            subject: format!("CN={host}"),
+            issuer: "CN=Corp CA".to_owned(),
+            sha256: format!("certificate of {host}"),
+            key: key.to_owned(),
+            ..Presented::default()
+        };
+        Leaf { host: host.to_owned(), facts, trusted }
+    }
+
+    fn of(first: Leaf, second: Leaf) -> Option<Evidence> {
+        let all = [Some(first), Some(second)];
+        evidence(all[0].as_ref()?, &all)
+    }
+
+    #[test]
+    fn one_key_behind_unrelated_hosts_is_evidence_whoever_trusts_it() {
+        for trusted in [true, false] {
+            let seen = of(leaf("mdm.corp.example", "k", trusted), leaf("cdn.vendor.test", "k", trusted));
+            assert!(matches!(seen, Some(Evidence::SameKey(host)) if host == "cdn.vendor.test"), "{trusted}");
+        }
+        assert!(of(leaf("mdm.corp.example", "k", true), leaf("files.corp.example", "k", true)).is_none());
+    }
+
+    #[test]
+    fn one_issuer_behind_unrelated_hosts_is_evidence_only_where_nobody_knows_it() {
+        let unknown = of(leaf("mdm.corp.example", "a", false), leaf("cdn.vendor.test", "b", false));
+        assert!(matches!(unknown, Some(Evidence::SameIssuer(_))));
+        assert!(of(leaf("mdm.corp.example", "a", true), leaf("cdn.vendor.test", "b", true)).is_none());
+        assert!(of(leaf("mdm.corp.example", "a", false), leaf("files.corp.example", "b", false)).is_none());
+        assert!(of(leaf("10.0.0.1", "a", false), leaf("10.0.0.2", "b", false)).is_none());
+    }
+
     #[test]
     fn names_are_compared_by_their_last_two_labels_and_addresses_not_at_all() {
         assert_eq!(domain("mdm.corp.example"), Some("corp.example"));

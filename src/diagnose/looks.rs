@@ -28,8 +28,17 @@ pub fn wanted(case: &Case, judgement: &Judgement) -> Vec<Look> {
     }
     let small = stalls(case).then_some(Look::SmallPackets);
     let full = (judgement.status == Status::Pass && is_filled(case)).then_some(Look::FullPackets);
+    let again = (judgement.status == Status::Pass && repeated(case)).then_some(Look::Again);
+    let netbios = is_silent_share(case).then_some(Look::Netbios);
     let further = [at_way(case, judgement), at_tls(case, judgement), at_websocket(case, judgement)];
-    small.into_iter().chain(full).chain(further.into_iter().flatten()).chain(beside).collect()
+    small
+        .into_iter()
+        .chain(full)
+        .chain(further.into_iter().flatten())
+        .chain(beside)
+        .chain(netbios)
+        .chain(again)
+        .collect()
 }
 
 /// The looks that compare with what else could be asked.
@@ -154,6 +163,11 @@ fn only_accepted(case: &Case) -> bool {
 fn nothing_came(case: &Case) -> bool {
     case.evidence.number(Fact::ReceivedBytes).is_none_or(|bytes| bytes == 0)
         && case.evidence.number(Fact::TransferPort).is_none()
+}
+
+/// Whether a connection was opened only when its request was sent again.
+fn repeated(case: &Case) -> bool {
+    case.evidence.number(Fact::ConnectRepeats).is_some_and(|repeats| repeats > 0)
 }
 
 /// Whether a file server does not answer on its port. (Where it refuses, the probe itself has looked further.)

@@ -89,6 +89,7 @@ async fn usual_tunnel(planned: &PlannedProbe, proxy: &Proxy, address: SocketAddr
 
 /// Asks the proxy for a page of its own.
 pub(super) async fn proxy_itself(planned: &PlannedProbe, address: SocketAddr, trace: &Trace) {
+    trace.fact(Fact::ProxyItself, "no answer");
     let _ = tokio::time::timeout(PATIENCE, proxy::itself(&planned.ask, address, trace)).await;
 }
 

@@ -168,15 +168,14 @@ impl Job {
         let mut made = 0;
         loop {
             made += 1;
-            let begun = tokio::time::Instant::now();
             let attempt = attempt::make(&self.planned, &self.net, self.started, limit, &self.cut).await;
             self.met.note(&self.planned.flow, &attempt.evidence);
+            // With less time than this one took, the next attempt could only run out of it.
+            let latest = limit.checked_sub(lasted(&attempt.evidence)).unwrap_or(limit);
             let attempt = match earlier.take() {
                 Some(earlier) => retry::settle(earlier, attempt, made, &self.planned.ask.target()),
                 None => attempt,
             };
-            // With less time than this one took, the next attempt could only run out of it.
-            let latest = limit.checked_sub(begun.elapsed()).unwrap_or(limit);
             if !retry::worthwhile(&attempt.judgement) || !self.again(made, &attempt, latest).await {
                 return outcome(&self.planned, attempt.judgement.clone(), attempt, made);
             }
@@ -216,6 +215,13 @@ fn usual_port(planned: &PlannedProbe) -> String {
         " The instance does answer on TCP {port}: where the product names that port instead of the instance, it works without \
          SQL Browser; check it with --set {endpoint}.port={port}."
     )
+}
+
+/// How long a conversation took, without what was looked at beside it.
+fn lasted(evidence: &Evidence) -> Duration {
+    let begun = evidence.steps.iter().map(|step| step.at_ms).min().unwrap_or_default();
+    let ended = evidence.steps.iter().map(|step| step.at_ms + step.took_ms.0 / 1000).max().unwrap_or_default();
+    Duration::from_millis(ended.saturating_sub(begun))
 }
 
 fn found(outcome: &Outcome) -> Found {

@@ -13,6 +13,8 @@ pub enum Look {
     Beside,
     /// Whether the conversation works with smaller packets, and up to which size.
     SmallPackets,
+    /// Whether further connections open at once, where a request had to be repeated.
+    Again,
     /// Whether packets of full size pass where small ones did.
     FullPackets,
     /// The same question by the way that was not chosen: directly, or through a proxy that a setting names.
@@ -33,7 +35,7 @@ pub enum Look {
     Clock,
     /// Whether the same WebSocket upgrade works over HTTPS, or in plain where it was asked for over HTTPS.
     OtherScheme,
-    /// How long idle WebSockets live, and whether one that says something now and then does.
+    /// How long an idle WebSocket lives, and whether one that says something now and then does.
     IdleTimes,
 }
 

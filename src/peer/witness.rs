@@ -11,11 +11,13 @@
 //! |---|---|---|---|
 //! | request lost on the way | - | - | - |
 //! | request dropped by this host's own firewall (input) | - | - | request in |
-//! | reply dropped or rejected by this host's own firewall (output) | half-open for a second | - | request in |
+//! | request refused by it (reset, ICMP) | - | - | request in, refusal out |
+//! | reply dropped by this host's own firewall (output) | half-open, lasts | - | request in |
+//! | reply rejected by it (reset, ICMP) | as below | as below | request in, reply refused |
 //! | reply dropped on the way | half-open, lasts | - | request in, reply out |
-//! | reply answered with a TCP reset | for microseconds | ended | request in, reply out |
-//! | reply answered with ICMP net- or host-unreachable, ICMPv6 admin-prohibited or port-unreachable | for microseconds | ended | request in, reply out |
-//! | reply answered with another ICMP (admin-, host-, net-prohibited, port-, protocol-unreachable; ICMPv6 no-route, address-unreachable) | half-open, lasts | - | request in, reply out |
+//! | reply answered with a TCP reset | for microseconds | ended | request in, reply out, reply refused |
+//! | reply answered with ICMP net- or host-unreachable, ICMPv6 admin-prohibited or port-unreachable | for microseconds | ended | request in, reply out, reply refused |
+//! | reply answered with another ICMP (admin-, host-, net-prohibited, port-, protocol-unreachable; ICMPv6 no-route, address-unreachable) | half-open, lasts | - | request in, reply out, reply refused |
 //! | connected | for one round trip: rarely | - | request in, reply out |
 //!
 //! An output rule of this host that rejects with ICMP host-unreachable ends the half-open connection too. "Lasts" is
@@ -36,8 +38,8 @@ mod seen;
 use std::collections::HashMap;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::thread::{self, JoinHandle};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::thread::{self, JoinHandle, Thread};
 use std::time::{Duration, Instant};
 
 use crate::model::flow::Transport;
@@ -47,8 +49,11 @@ use crate::wire::packet;
 use passing::Passing;
 use seen::Seen;
 
-/// The time between two looks at the table of connections.
+/// The time between two looks at the table of connections, where nothing calls for one. A half-open connection whose answer
+/// this host's own firewall keeps back lasts for a second.
 const PAUSE: Duration = Duration::from_millis(50);
+/// The shortest time between two looks.
+const SHORTEST_PAUSE: Duration = Duration::from_millis(5);
 /// How many times as long as a look took the next pause is: 20,000 connections take a tenth of a second to look through,
 /// and that is to cost no more than a twentieth of one core.
 const PAUSE_FOR_EACH_LOOK: u32 = 19;
@@ -77,6 +82,7 @@ struct Watch {
     before: Counts,
     packets: Option<Packets>,
     seen: Mutex<Seen>,
+    sampler: OnceLock<Thread>,
     stopped: AtomicBool,
 }
 
@@ -91,6 +97,9 @@ impl Witness {
             thread::Builder::new().name(name.to_owned()).spawn(move || work(&watch)).ok()
         };
         let sampler = watch.table.as_ref().and_then(|_| begin("witness-table", Watch::sample_on));
+        if let Some(sampler) = &sampler {
+            let _ = watch.sampler.set(sampler.thread().clone());
+        }
         let capturer = watch.packets.as_ref().and_then(|_| begin("witness-packets", Watch::capture_on));
         Self { watch, started: Instant::now(), sampler, capturer }
     }
@@ -202,6 +211,7 @@ impl Watch {
             table: if tcp.is_empty() { None } else { ConnectionTable::open().map(Mutex::new) },
             packets: Packets::open(),
             seen: Mutex::new(Seen::new(Instant::now())),
+            sampler: OnceLock::new(),
             stopped: AtomicBool::new(false),
             tcp,
             udp,
@@ -222,13 +232,16 @@ impl Watch {
 
     /// Looks at the table of connections until the witness is dropped.
     fn sample_on(&self) {
+        let mut cost = Duration::from_millis(1);
         while !self.stopped() {
             let began = (Instant::now(), thread_time());
             self.sample();
             // On a busy machine most of a look is waiting, which costs nobody anything.
             let computed = thread_time().zip(began.1).map(|(now, before)| now.saturating_sub(before));
-            let took = computed.unwrap_or_else(|| began.0.elapsed());
-            thread::park_timeout((took * PAUSE_FOR_EACH_LOOK).clamp(PAUSE, LONGEST_PAUSE));
+            // One slow look may be a busy machine's doing, which is no reason to look less often.
+            cost = computed.unwrap_or_else(|| began.0.elapsed()).min(cost * 2);
+            thread::sleep((cost * PAUSE_FOR_EACH_LOOK).clamp(SHORTEST_PAUSE, LONGEST_PAUSE));
+            thread::park_timeout(PAUSE);
         }
     }
 
@@ -241,12 +254,16 @@ impl Watch {
         }
     }
 
-    /// Reads packets until the witness is dropped.
+    /// Reads packets until the witness is dropped. A connection request calls for a look at the table.
     fn capture_on(&self) {
         let Some(packets) = &self.packets else { return };
         while !self.stopped() {
             if packets.wait() {
+                let before = self.seen().requests();
                 self.read_packets(PACKETS_AT_ONCE);
+                if let Some(sampler) = self.sampler.get().filter(|_| self.seen().requests() > before) {
+                    sampler.unpark();
+                }
             }
         }
     }

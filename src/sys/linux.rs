@@ -5,6 +5,7 @@
 
 mod counters;
 mod delivery;
+mod ending;
 mod listeners;
 mod packets;
 mod repeats;
@@ -22,6 +23,7 @@ use nix::time::{ClockId, clock_gettime};
 
 pub use counters::Counters;
 pub use delivery::{delivery, limit_segments};
+pub use ending::asked_to_end;
 pub use listeners::ListeningPorts;
 pub use packets::Packets;
 pub use repeats::repeated_requests;

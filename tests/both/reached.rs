@@ -124,10 +124,27 @@ fn a_lost_request_names_the_rule_of_the_check() {
 fn what_the_far_side_says_of_other_ports_and_roles_is_of_no_weight() {
     let elsewhere = far(&given(bothways::model::flow::Transport::Tcp, 80, Status::Fail, Code::Dropped), Responder);
     let elsewhere = elsewhere.watching(&[ConnectionTable, Packets]).saw(HalfOpen);
-    assert_eq!(elsewhere.judge(&dropped()), dropped());
+    let judged = elsewhere.judge(&dropped());
+    assert_eq!((judged.code, judged.lost, judged.confidence), (Code::Dropped, None, LIKELY));
+    assert!(judged.sentence.ends_with("(The other side's profile has this flow on TCP 80.)"), "{}", judged.sentence);
     let mut other_role = far(&dropped(), Responder).watching(&[ConnectionTable]);
     other_role.sightings.answers[0].role = bothways::model::flow::Role::new("sql-server");
     assert_eq!(other_role.judge(&dropped()), dropped());
+}
+
+#[test]
+fn a_probe_of_the_other_side_that_went_to_another_port_than_is_meant_here_decides_nothing() {
+    for status in [Status::Pass, Status::Fail] {
+        let code = if status == Status::Pass { Code::Ok } else { Code::Refused };
+        let probed = tcp(status, code);
+        let meant = given(bothways::model::flow::Transport::Tcp, 8443, status, code);
+        let mut here = far(&meant, Responder).watching(&[Packets]);
+        here.observed.governs = true;
+        let judged = here.judge(&probed);
+        let profile = Some(Who::Profile);
+        assert_eq!(verdict(&judged), (Status::Unknown, Code::NotTestableFromHere, None, Confidence::Possible, profile));
+        assert!(judged.sentence.contains("went to TCP 443, and here it is 8443"), "{}", judged.sentence);
+    }
 }
 
 #[test]

@@ -44,7 +44,7 @@ fn known(view: &View, lost: Lost, confidence: Confidence, sentence: String) -> J
 }
 
 fn reply_lost(view: &View) -> Judgement {
-    let (target, prober) = (view.target(), view.observed.prober);
+    let (target, prober) = (view.target(), view.prober);
     let sentence = if view.trail.half_open {
         format!(
             "The connection request to {target} arrived there (the far side has it half-open), but the answer to {prober} was \
@@ -60,7 +60,7 @@ fn reply_lost(view: &View) -> Judgement {
 
 /// A device on the way back told the far side that its answer may not pass.
 fn reply_rejected(view: &View) -> Judgement {
-    let (target, prober) = (view.target(), view.observed.prober);
+    let (target, prober) = (view.target(), view.prober);
     let (who, rejected) = match view.trail.reply_rejected_by.and_then(|icmp| icmp.from) {
         Some(from) if from.to_canonical() == prober.to_canonical() => {
             (Who::ThisHost, format!("{prober} itself rejected the answer: its own firewall does not let it in"))
@@ -74,7 +74,7 @@ fn reply_rejected(view: &View) -> Judgement {
 
 /// The host took the request, and no answer left it.
 fn kept_back(view: &View) -> Judgement {
-    let (target, prober) = (view.target(), view.observed.prober);
+    let (target, prober) = (view.target(), view.prober);
     let sentence = format!(
         "The connection request to {target} was taken there, but no answer left that host: its own outgoing firewall drops it."
     );
@@ -86,7 +86,7 @@ fn kept_back(view: &View) -> Judgement {
 
 /// The host refused, and not even that came back.
 fn refusal_lost(view: &View) -> Judgement {
-    let (target, prober) = (view.target(), view.observed.prober);
+    let (target, prober) = (view.target(), view.prober);
     let why = match view.answering {
         Some(AnsweredBy::Responder) => "its own firewall",
         Some(AnsweredBy::Nothing | AnsweredBy::Elsewhere) => "nothing listens on that port of that address",
@@ -121,7 +121,7 @@ fn stopped_at_host(view: &View) -> Judgement {
 
 /// Half-open connections were ended there; whose they were is only likely, and not even that where others were joined.
 fn perhaps_ended(view: &View) -> Judgement {
-    let (target, prober) = (view.target(), view.observed.prober);
+    let (target, prober) = (view.target(), view.prober);
     if view.observed.alone {
         let sentence = format!(
             "The connection request to {target} most likely arrived there: the far side counted connections that were ended \

@@ -2,11 +2,15 @@
 
 use super::view::View;
 use crate::model::code::Code;
+use crate::model::evidence::Millis;
 use crate::model::finding::{Confidence, Judgement, Lost, Who};
+
+/// Neighbours are asked several times before they are given up.
+const AT_ONCE: Millis = Millis(300_000);
 
 /// A probe that got no answer.
 pub(super) fn silence(view: &View) -> Option<Judgement> {
-    let (target, prober) = (view.target(), view.observed.prober);
+    let (target, prober) = (view.target(), view.prober);
     if view.own.came_back {
         let sentence =
             format!("The answer of {target} came back as far as {prober}, whose own firewall did not let it in.");
@@ -26,11 +30,17 @@ pub(super) fn silence(view: &View) -> Option<Judgement> {
 
 /// A refusal that came although the request never left.
 pub(super) fn refusal(view: &View) -> Option<Judgement> {
-    let (target, prober) = (view.target(), view.observed.prober);
+    let (target, prober) = (view.target(), view.prober);
     let sentence = format!(
         "The request to {target} was refused by the machine that sent it: it never left {prober}, whose own firewall rejects it."
     );
     never_left(view).then(|| blocked(view, sentence))
+}
+
+/// Whether this machine itself said at once that the target can't be reached: a neighbour that is missing takes longer.
+pub(super) fn rejected_at_once(view: &View) -> bool {
+    let by = view.outcome.path.rejected_by.and_then(|icmp| icmp.from).map(|from| from.to_canonical());
+    by == Some(view.prober.to_canonical()) && view.failed_within(AT_ONCE)
 }
 
 /// Whether the request is known to have stayed on the prober's machine, and nothing contradicts that.
@@ -50,5 +60,5 @@ fn blocked(view: &View, sentence: String) -> Judgement {
 }
 
 fn rule(view: &View) -> String {
-    format!("{} The rule is missing in the outgoing firewall of {} itself.", view.rule(), view.observed.prober)
+    format!("{} The rule is missing in the outgoing firewall of {} itself.", view.rule(), view.prober)
 }

@@ -16,6 +16,10 @@ pub(super) fn judge(view: &View) -> Option<Judgement> {
     if let Some((tie, receipt)) = view.receipt() {
         return received(view, tie, receipt);
     }
+    // It was judged so already.
+    if view.outcome.code == Code::AcceptedInPath && view.outcome.lost.is_some() {
+        return None;
+    }
     match view.answering? {
         AnsweredBy::Responder if view.through_proxy() => lost_behind_proxy(view),
         AnsweredBy::Responder if view.trail.arrived() || view.perhaps_received() => {
@@ -67,7 +71,7 @@ fn received(view: &View, tie: Tie, receipt: &Receipt) -> Option<Judgement> {
 
 /// The upgrade arrived and its answer came back; of what followed, the far side keeps a receipt of its own.
 fn frames_lost(view: &View) -> Judgement {
-    let (target, prober) = (view.target(), view.observed.prober);
+    let (target, prober) = (view.target(), view.prober);
     let (lost, what) = if view.frame_received() {
         (
             Lost::Reply,
@@ -90,7 +94,7 @@ fn carries_token(view: &View) -> bool {
 }
 
 fn reply_lost(view: &View, receipt: &Receipt, confidence: Confidence) -> Judgement {
-    let (target, prober) = (view.target(), view.observed.prober);
+    let (target, prober) = (view.target(), view.prober);
     let sentence = match receipt.sent_bytes {
         0 => format!(
             "The request to {target} arrived there whole; what came of it was lost on the way back to {prober}."

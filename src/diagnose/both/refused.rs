@@ -85,7 +85,7 @@ fn most_likely_by_the_host(view: &View) -> Judgement {
 
 /// The host granted the connection, and a refusal came in its place.
 fn answer_replaced(view: &View) -> Judgement {
-    let (target, prober) = (view.target(), view.observed.prober);
+    let (target, prober) = (view.target(), view.prober);
     let sentence = format!(
         "The request to {target} arrived there and was answered, but a refusal came to {prober} in place of the answer: a \
          device on the way back refuses in that host's name."

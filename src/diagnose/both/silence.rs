@@ -69,7 +69,7 @@ fn received(view: &View, receipt: &Receipt) -> Judgement {
 }
 
 fn reply_lost(view: &View, confidence: Confidence) -> Judgement {
-    let (target, prober) = (view.target(), view.observed.prober);
+    let (target, prober) = (view.target(), view.prober);
     let arrived = format!("The request to {target} arrived there and was answered");
     let code = view.code_of_silence(Lost::Reply);
     if view.protocol() == Some(Protocol::Tftp) {
@@ -93,7 +93,7 @@ fn reply_lost(view: &View, confidence: Confidence) -> Judgement {
 fn on_its_way_back(view: &View, confidence: Confidence) -> Judgement {
     let lost = reply_lost(view, confidence);
     let by = view.trail.reply_rejected_by.and_then(|icmp| icmp.from);
-    let (target, prober) = (view.target(), view.observed.prober);
+    let (target, prober) = (view.target(), view.prober);
     match by {
         Some(from) if from.to_canonical() == prober.to_canonical() => {
             let sentence = format!(
@@ -115,7 +115,7 @@ fn on_its_way_back(view: &View, confidence: Confidence) -> Judgement {
 
 /// The host refused the datagram, and not even that came back.
 fn refusal_lost(view: &View) -> Judgement {
-    let (target, prober) = (view.target(), view.observed.prober);
+    let (target, prober) = (view.target(), view.prober);
     let sentence = format!(
         "The request to {target} arrived at that host, which refused it; the refusal was lost on the way back to {prober}, so \
          answers would be too."
@@ -125,7 +125,7 @@ fn refusal_lost(view: &View) -> Judgement {
 
 /// The answer did not even get out of the host.
 fn unsent(view: &View, failure: Failure) -> Judgement {
-    let (target, prober) = (view.target(), view.observed.prober);
+    let (target, prober) = (view.target(), view.prober);
     let routeless = matches!(failure, Failure::NetworkUnreachable | Failure::HostUnreachable);
     let (why, remedy) = if routeless {
         ("it has no route back", format!("Set a route from {target} back to {prober}."))
@@ -140,7 +140,7 @@ fn rule_out(view: &View) -> String {
     format!(
         "In the firewall of {} itself, let the UDP answers out to {}, also from other ports than the one asked.",
         view.target(),
-        view.observed.prober
+        view.prober
     )
 }
 

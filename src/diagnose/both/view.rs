@@ -1,11 +1,13 @@
 //! One outcome beside what the far side saw: the questions that the judging of both sides asks.
 
+use std::net::IpAddr;
+
 use super::Observed;
 use super::ties::{self, Tie, address};
 use super::trail::{Own, Trail};
 use crate::diagnose::judge;
 use crate::model::code::Code;
-use crate::model::evidence::{Evidence, Failure, Step, StepKind};
+use crate::model::evidence::{Evidence, Failure, Millis, Step, StepKind};
 use crate::model::fact::Fact;
 use crate::model::finding::{Confidence, Judgement, Lost};
 use crate::model::flow::Transport;
@@ -17,11 +19,20 @@ use crate::model::sighting::{AnsweredBy, Answering, Means, Sightings};
 pub(super) struct View<'a> {
     pub outcome: &'a Outcome,
     pub observed: &'a Observed<'a>,
+    /// The prober's address as the far side saw it.
+    pub prober: IpAddr,
     /// What answers on the far side's port; nothing where the far side does not say.
     pub answering: Option<AnsweredBy>,
     pub trail: Trail,
     pub own: Own,
     far: &'a Sightings,
+}
+
+/// The prober has an address of each family, and the far side knows it by one of them: of the other it is known only here.
+fn prober(outcome: &Outcome, known: IpAddr) -> IpAddr {
+    let local = outcome.facts.get(Fact::LocalAddress.word()).and_then(|value| address(value.as_str()?));
+    let local = local.map(|local| local.ip()).filter(|ip| !ip.is_unspecified());
+    local.filter(|ip| ip.is_ipv4() != known.to_canonical().is_ipv4()).unwrap_or(known)
 }
 
 /// What answers on the outcome's port: the far side's endpoint of the same name, else the only one that serves the check
@@ -42,9 +53,10 @@ fn answering(outcome: &Outcome, far: &Sightings) -> Option<AnsweredBy> {
 
 impl<'a> View<'a> {
     pub(super) fn of(outcome: &'a Outcome, far: &'a Sightings, observed: &'a Observed<'a>) -> Self {
-        let trail = Trail::of(outcome, far, observed.prober);
+        let prober = prober(outcome, observed.prober);
+        let trail = Trail::of(outcome, far, prober);
         let own = observed.near.map(|near| Own::of(outcome, near)).unwrap_or_default();
-        Self { outcome, observed, answering: answering(outcome, far), trail, own, far }
+        Self { outcome, observed, prober, answering: answering(outcome, far), trail, own, far }
     }
 
     pub(super) fn watched(&self, means: Means) -> bool {
@@ -77,7 +89,7 @@ impl<'a> View<'a> {
         self.far.receipts.iter().any(|receipt| {
             let port = |text: &str| address(text).map(|address| address.port());
             receipt.token.is_none()
-                && address(&receipt.source).is_some_and(|source| source.ip() == self.observed.prober.to_canonical())
+                && address(&receipt.source).is_some_and(|source| source.ip() == self.prober.to_canonical())
                 && self.outcome.port.is_some_and(|wanted| port(&receipt.arrived_at) == Some(wanted))
                 && transport(receipt) == Some(self.outcome.transport)
         })
@@ -102,6 +114,10 @@ impl<'a> View<'a> {
 
     fn stopped_at(&self) -> Option<&'a Step> {
         self.outcome.steps.iter().rev().find(|step| step.error.is_some())
+    }
+
+    pub(super) fn failed_within(&self, time: Millis) -> bool {
+        self.stopped_at().is_some_and(|step| step.took_ms < time)
     }
 
     pub(super) fn was_refused(&self) -> bool {
@@ -190,7 +206,7 @@ impl<'a> View<'a> {
              connections. A stateful firewall does so by itself, unless the way back does not lead through it: look for a \
              route back that differs from the way there (asymmetric routing).",
             self.target(),
-            self.observed.prober
+            self.prober
         )
     }
 

@@ -3,8 +3,10 @@
 //! It never makes a failure good: the product goes the chosen way.
 
 use super::Case;
+use crate::model::ask::host_port;
+use crate::model::code::Code;
 use crate::model::fact::Fact;
-use crate::model::finding::{Judgement, Remedy, Status};
+use crate::model::finding::{Confidence, Judgement, Remedy, Status, Who};
 use crate::model::run::Outcome;
 
 /// The judgement of one conversation, with the comparison where there is one.
@@ -12,7 +14,20 @@ pub(super) fn compared(case: &Case, judgement: Judgement) -> Judgement {
     let proxy = case.ask.proxy().map(|proxy| proxy.origin.word());
     let flow = Flow { host: &case.ask.host, endpoint: &case.flow.endpoint, proxy };
     let text = |fact: Fact| case.evidence.text(fact);
+    let judgement = page_in_tunnel(case).filter(|_| judgement.code == Code::TlsNotSpoken).unwrap_or(judgement);
     compare(&flow, &text, case.evidence.holds(Fact::OtherWayWorks), judgement)
+}
+
+/// What answers in a tunnel where the target itself speaks TLS is the proxy.
+fn page_in_tunnel(case: &Case) -> Option<Judgement> {
+    let proxy = case.ask.proxy().filter(|_| case.evidence.holds(Fact::OtherWayWorks))?;
+    let (place, target) = (host_port(&proxy.host, proxy.port), case.ask.target());
+    let began = case.evidence.text(Fact::Banner).map_or(String::new(), |page| format!(" (it began with `{page}`)"));
+    let sentence = format!(
+        "The proxy {place} agreed to a tunnel to {target}, and then answered in it with something of its own that is no TLS{began}."
+    );
+    let remedy = format!("Allow {target} for this machine on the proxy {place}.");
+    Some(Judgement::fail(Code::ProxyDenied, Confidence::Likely, sentence).remedy(Who::Network, remedy))
 }
 
 /// An outcome's new judgement, with the comparison that its facts hold.

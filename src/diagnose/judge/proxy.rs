@@ -89,6 +89,16 @@ fn silent(case: &Case, proxy: &Proxy) -> Judgement {
             return Judgement::fail(Code::ProxyUpstreamFailed, Confidence::Likely, sentence)
                 .remedy(Who::Network, refusal::permit_upstream(case, proxy));
         }
+        _ if case.evidence.fact(Fact::ProxyItself).is_some() => {
+            let sentence =
+                format!("{asked} gave no answer in time, and none to a question about itself: the proxy hangs.");
+            return Judgement::fail(Code::Silent, Confidence::Likely, sentence).lost(Lost::Reply).remedy(
+                Who::Network,
+                format!(
+                    "See that the proxy {place} runs well, and that what listens there is a proxy for this machine."
+                ),
+            );
+        }
         _ => {}
     }
     let sentence = format!(

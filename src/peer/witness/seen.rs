@@ -26,6 +26,8 @@ pub(super) struct Seen {
     /// Whom this side probes.
     probed: HashSet<IpAddr>,
     forgot: bool,
+    /// Connection requests so far.
+    requests: u64,
 }
 
 impl Seen {
@@ -38,6 +40,7 @@ impl Seen {
             askers: HashMap::new(),
             probed: HashSet::new(),
             forgot: false,
+            requests: 0,
         }
     }
 
@@ -69,6 +72,9 @@ impl Seen {
         let (remote, local) = (plain(remote), plain(local));
         if !self.known.insert((kind, transport, remote, local)) {
             return;
+        }
+        if (kind, transport) == (SightingKind::RequestIn, Transport::Tcp) {
+            self.requests += 1;
         }
         let peer = remote.ip();
         if self.by_peer.get(&peer).is_some_and(|sightings| sightings.len() >= MOST_OF_A_PEER) {
@@ -125,6 +131,11 @@ impl Seen {
     /// Everything kept of one peer, the oldest first.
     pub fn of(&self, peer: IpAddr) -> Vec<Sighting> {
         self.by_peer.get(&peer.to_canonical()).map(|sightings| sightings.iter().cloned().collect()).unwrap_or_default()
+    }
+
+    /// How many connection requests were seen.
+    pub fn requests(&self) -> u64 {
+        self.requests
     }
 
     /// Whether something had to be forgotten, so that nothing can be said to be missing.

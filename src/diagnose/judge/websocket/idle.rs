@@ -1,4 +1,4 @@
-//! Idle WebSockets that died: when, how, and how often something must be said to keep them.
+//! Why an idle WebSocket died: when, how, and how often something must be said to keep them.
 
 use super::{Case, unforeseen};
 use crate::model::code::Code;
