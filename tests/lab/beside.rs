@@ -33,6 +33,7 @@ pub struct Flow {
     pub host: String,
     pub port: u16,
     pub udp: bool,
+    pub proxied: bool,
     http: bool,
     tls: bool,
     /// The role that the flow was tested from.
@@ -114,6 +115,7 @@ fn flow(outcome: &Value) -> Option<Flow> {
         host: host.trim_matches(['[', ']']).to_owned(),
         port: port.parse().ok()?,
         udp: outcome["transport"] == "udp",
+        proxied: !outcome["facts"]["proxy"].is_null(),
         tested_from: text(&outcome["tested_from"])?,
     })
 }

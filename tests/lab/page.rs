@@ -10,12 +10,12 @@ const HEAD: &str = "\
 The faults of `tests/lab/scenarios`, each in its own network, and what four programs say of the same flow on the same
 machine: `bothways`, `nmap -sS` or `-sU` with `--reason` (as root), `nc -z -v -w 5` and `blackbox_exporter` (its `http` or
 `tcp` prober, with the error from its debug log; the metrics that one alerts on have only success or not). Where several
-flows have the same fault the first is shown; proxies are `bothways`' own matter, the others asked the target directly.
+flows have the same fault the first is shown; through proxies only `bothways` asks, the others asked the target directly and are not judged.
 `tests/lab/compare` writes this page; the sentences, remedies and folded findings of `bothways` are left out here.
 
 **As much** says which of the others tell as much as `bothways` of this flow: whether it works, why not (refused, dropped,
-rejected, a name that is not found, a certificate that does not hold), who rejects where `bothways` knows it, and which half
-is lost where `bothways` knows that. A row without a name in that column is one where they say less, or something wrong;
+rejected, a name that is not found, a certificate that does not hold), and where `bothways` knows it, who rejects, which half
+is lost and how far packets come. A row without a name in that column is one where they say less, or something wrong;
 **wrong** lists those that call a port open which can't be reached, or one closed that works.
 
 ";
@@ -113,6 +113,9 @@ fn is_above_the_port(code: &str) -> bool {
 
 /// Which of them say the opposite of what is.
 fn wrong(row: &Compared) -> [bool; 3] {
+    if row.flow.proxied {
+        return [false; 3];
+    }
     match row.flow.status.as_str() {
         "pass" => open(row).map(|open| open == Some(false)),
         "fail" if !is_above_the_port(&row.flow.code) => open(row).map(|open| open == Some(true)),
@@ -123,8 +126,13 @@ fn wrong(row: &Compared) -> [bool; 3] {
 /// Which of them say as much as `bothways`; the page's head says what that means.
 fn as_much(row: &Compared) -> [bool; 3] {
     let flow = &row.flow;
+    if flow.proxied {
+        return [false; 3];
+    }
     if flow.status == "pass" {
-        return open(row).map(|open| open == Some(true));
+        let [nmap, netcat, exporter] = open(row).map(|open| open == Some(true));
+        // It calls every datagram that is not rejected at once a success.
+        return [nmap, netcat && !flow.udp, exporter];
     }
     let texts = [&row.nmap, &row.netcat, &row.exporter];
     // Which half of a silence is lost can't be seen from one side.
@@ -137,9 +145,12 @@ fn as_much(row: &Compared) -> [bool; 3] {
         let device = flow.rejected_by.as_ref().is_none_or(named);
         match flow.code.as_str() {
             "refused" => !half && has(&["closed (reset", "closed (port-unreach", "refused"]),
-            "dropped" => !half && !hop && has(&["no-response", "timed out", "i/o timeout"]),
+            "dropped" => {
+                !half && !hop && has(&["no-response", "timed out", "Operation now in progress", "i/o timeout"])
+            }
             "no-answer" => has(&["open|filtered"]),
-            "rejected" => device && has(&["prohibited", "unreach"]),
+            "rejected" => device && has(&["prohibited", "unreach", "no-route", "reject-route", "fail"]),
+            "refused-in-path" => flow.rejected_by.is_some() && device && has(&["unreach"]),
             "unreachable" => device && has(&["unreach", "No route"]),
             "name-not-found" => has(&["resolve", "not known", "no such host"]),
             "http-status" => has(&["status"]),
