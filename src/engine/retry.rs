@@ -28,6 +28,7 @@ pub fn worthwhile(judgement: &Judgement) -> bool {
             judgement.code,
             Code::Refused
                 | Code::RefusedInPath
+                | Code::Rejected
                 | Code::Dropped
                 | Code::Unreachable
                 | Code::ClosedAfterConnect

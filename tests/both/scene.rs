@@ -86,6 +86,7 @@ pub fn far<'a>(outcome: &Outcome, by: AnsweredBy) -> Far<'a> {
         prober: IpAddr::from([10, 9, 1, 2]),
         alone: false,
         certificate: Some(CERTIFICATE.to_lowercase()),
+        governs: false,
         near: None,
     };
     Far { sightings: Sightings { answers: vec![answering], ..Sightings::default() }, observed }
