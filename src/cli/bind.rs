@@ -5,43 +5,80 @@ use std::net::IpAddr;
 
 use crate::model::flow::Role;
 use crate::model::sighting::{AnsweredBy, Answering};
-use crate::profile::Profile;
+use crate::profile::{Endpoint, Profile};
 
 /// What is known of the other side.
 pub(super) struct OtherSide<'a> {
     pub roles: &'a [Role],
     /// Its address; absent where only a proxy's is known.
     pub host: Option<String>,
+    /// The names and addresses that it goes by.
+    pub hosts: &'a [String],
+    pub addresses: &'a [IpAddr],
     pub answers: &'a [Answering],
     /// SHA-256 of the certificate that its responders present.
     pub certificate: &'a str,
 }
 
+impl OtherSide<'_> {
+    /// Whether an endpoint of its role may be it. Of several some are other machines, with certificates of their own.
+    fn may_be(&self, endpoint: &Endpoint, the_only_one: bool) -> bool {
+        let Some(host) = &endpoint.host else { return true };
+        let named = || self.hosts.iter().any(|name| name.eq_ignore_ascii_case(host));
+        the_only_one || named() || address(host).is_some_and(|address| self.addresses.contains(&address))
+    }
+
+    fn responds(&self, endpoint: &Endpoint) -> bool {
+        self.answers.iter().any(|answer| {
+            let same_port = || endpoint.ports.iter().any(|(_, port)| *port == answer.port);
+            answer.by == AnsweredBy::Responder
+                && (answer.endpoint == endpoint.name || answer.role.as_str() == endpoint.role && same_port())
+        })
+    }
+}
+
 /// Writes the other side into the profile. A host that the profile's owner named stays.
 pub(super) fn bind(profile: &mut Profile, other: &OtherSide) {
-    for endpoint in &mut profile.endpoints {
-        if !other.roles.iter().any(|role| role.as_str() == endpoint.role) {
+    let of_role = |role: &str, all: &[Endpoint]| all.iter().filter(|endpoint| endpoint.role == role).count();
+    let numbers: Vec<usize> =
+        profile.endpoints.iter().map(|endpoint| of_role(&endpoint.role, &profile.endpoints)).collect();
+    for (endpoint, number) in profile.endpoints.iter_mut().zip(numbers) {
+        let plays = other.roles.iter().any(|role| role.as_str() == endpoint.role);
+        if !plays || !other.may_be(endpoint, number == 1) {
             continue;
         }
         if endpoint.host.is_none() {
             endpoint.host.clone_from(&other.host);
         }
-        let responds = other.answers.iter().any(|answer| {
-            let same_port = || endpoint.ports.iter().any(|(_, port)| *port == answer.port);
-            answer.by == AnsweredBy::Responder
-                && (answer.endpoint == endpoint.name || answer.role.as_str() == endpoint.role && same_port())
-        });
-        if responds && endpoint.tls.fingerprint.is_none() {
+        if other.responds(endpoint) && endpoint.tls.fingerprint.is_none() {
             endpoint.tls.fingerprint = Some(other.certificate.to_owned());
         }
     }
 }
 
+/// Writes into the profile which certificate a listener that was not joined presents where it listens: whoever else answers
+/// there over TLS stands between.
+pub(super) fn expect(profile: &mut Profile, hosts: &[String], port: u16, certificate: &str) {
+    for endpoint in &mut profile.endpoints {
+        let Some(host) = &endpoint.host else { continue };
+        let same = |known: &String| {
+            known.eq_ignore_ascii_case(host) || address(known).is_some_and(|ip| address(host) == Some(ip))
+        };
+        let on_port = endpoint.https == Some(true) && endpoint.port("port").unwrap_or(443) == port;
+        if on_port && hosts.iter().any(same) && endpoint.tls.fingerprint.is_none() {
+            endpoint.tls.fingerprint = Some(certificate.to_owned());
+        }
+    }
+}
+
+fn address(host: &str) -> Option<IpAddr> {
+    host.parse::<IpAddr>().ok().map(|address| address.to_canonical())
+}
+
 /// Drops the endpoints of the other side's roles that are somebody else, where one of them is the other side itself.
-pub(super) fn keep_only(profile: &mut Profile, roles: &[Role], address: IpAddr) {
-    let is_it = |host: &Option<String>| {
-        host.as_deref().and_then(|host| host.parse::<IpAddr>().ok()).is_some_and(|ip| ip.to_canonical() == address)
-    };
+pub(super) fn keep_only(profile: &mut Profile, roles: &[Role], addresses: &[IpAddr]) {
+    let is_it =
+        |host: &Option<String>| host.as_deref().and_then(address).is_some_and(|address| addresses.contains(&address));
     for role in roles {
         let of_role = |name: &str| name == role.as_str();
         if profile.endpoints.iter().any(|endpoint| of_role(&endpoint.role) && is_it(&endpoint.host)) {

@@ -1,16 +1,20 @@
 //! What surrounds a run of the engine: the runtime, the resolver, secrets, Ctrl-C, and the record at the end.
 
+use std::collections::HashMap;
 use std::future::poll_fn;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::task::Poll;
 use std::time::Instant;
 
+use secrecy::SecretString;
+
 use super::{CliError, progress, secrets};
 use crate::engine::observer::Observer;
 use crate::engine::{record, runner};
 use crate::model::flow::Role;
 use crate::model::run::{Outcome, Peer, Receipt, Run, RunInfo};
+use crate::model::secret::SecretSource;
 use crate::model::sighting::Sightings;
 use crate::net::Net;
 use crate::net::resolve::Resolver;
@@ -77,12 +81,7 @@ pub(super) fn again(info: RunInfo, outcomes: Vec<Outcome>) -> Run {
 }
 
 fn net(profile: &Profile, plan: &Plan) -> Result<Arc<Net>, CliError> {
-    let secrets = secrets::read(plan)?;
-    let resolver = match profile.settings.name_servers.as_slice() {
-        [] => Resolver::default(),
-        servers => Resolver::with_name_servers(servers.iter().map(|ip| SocketAddr::new(*ip, 53)).collect()),
-    };
-    Ok(Arc::new(Net::new(resolver, secrets)))
+    Ok(Arc::new(net_with(profile, secrets::read(plan)?)))
 }
 
 fn info(profile: &str, sides: &[Role], started: jiff::Timestamp) -> RunInfo {
@@ -99,25 +98,31 @@ fn info(profile: &str, sides: &[Role], started: jiff::Timestamp) -> RunInfo {
     }
 }
 
-/// Begins to listen, and gives what completes at the first Ctrl-C. A second one ends the program at once.
+/// Begins to listen for Ctrl-C and for the system's word to end; gives what completes at the first of either. The second
+/// one ends the program at once.
+///
+/// Whoever has it listens from then on: a signal in the run's first moments must not go without a record.
 pub(super) async fn interrupted() -> impl Future<Output = ()> {
-    let mut first = Box::pin(tokio::signal::ctrl_c());
-    // Asked for the first time, it begins to listen: a Ctrl-C in the run's first moments must not go without a record.
+    let mut first = Box::pin(sys::asked_to_end());
     let already = poll_fn(|context| Poll::Ready(first.as_mut().poll(context))).await;
     async move {
-        let told = match already {
-            Poll::Ready(told) => told,
-            Poll::Pending => first.await,
-        };
-        if told.is_err() {
-            std::future::pending::<()>().await;
+        if already.is_pending() {
+            first.await;
         }
         tokio::spawn(async {
-            if tokio::signal::ctrl_c().await.is_ok() {
-                std::process::exit(130);
-            }
+            sys::asked_to_end().await;
+            std::process::exit(130);
         });
     }
+}
+
+/// The resolver that a profile asks for, with these secrets.
+pub(super) fn net_with(profile: &Profile, secrets: HashMap<SecretSource, SecretString>) -> Net {
+    let resolver = match profile.settings.name_servers.as_slice() {
+        [] => Resolver::default(),
+        servers => Resolver::with_name_servers(servers.iter().map(|ip| SocketAddr::new(*ip, 53)).collect()),
+    };
+    Net::new(resolver, secrets)
 }
 
 /// What the plan takes from the environment: the proxy settings.

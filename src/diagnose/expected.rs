@@ -87,7 +87,6 @@ fn found(outcome: &Outcome) -> Found {
     }
     match code.group() {
         Group::Reach => reach(outcome),
-        Group::Name => Found::Untold,
         Group::Tls => tls(code),
         Group::Proxy => match code {
             Code::ProxyDenied => Found::Blocked(known),
@@ -102,7 +101,7 @@ fn found(outcome: &Outcome) -> Found {
             _ => Found::Open(known),
         },
         Group::Smb | Group::Tftp => Found::Open(known),
-        Group::Run => Found::Untold,
+        Group::Name | Group::Run => Found::Untold,
     }
 }
 

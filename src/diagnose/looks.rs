@@ -4,13 +4,14 @@ use std::net::SocketAddr;
 
 use crate::diagnose::judge::Case;
 use crate::model::ask::Ask;
-use crate::model::code::Code;
+use crate::model::code::{Code, Group};
 use crate::model::evidence::{Failure, StepKind};
 use crate::model::fact::Fact;
 use crate::model::finding::{Confidence, Judgement, Status};
 use crate::model::flow::Transport;
 use crate::model::look::Look;
-use crate::model::probe::{Probe, Protocol};
+use crate::model::probe::{Method, Probe, Protocol};
+use crate::wire::smb;
 
 /// A conversation in which something came less than so many milliseconds ago moves, however slowly.
 const MOVING_MS: u64 = 300;
@@ -18,13 +19,39 @@ const MOVING_MS: u64 = 300;
 /// The looks that can tell more about a conversation that was judged so.
 #[must_use]
 pub fn wanted(case: &Case, judgement: &Judgement) -> Vec<Look> {
-    if matches!(judgement.status, Status::Skip | Status::Error) || case.address.is_none() {
+    if matches!(judgement.status, Status::Skip | Status::Error) {
         return Vec::new();
+    }
+    let beside = if judgement.status == Status::Pass { Vec::new() } else { beside_way(case, judgement) };
+    if case.address.is_none() {
+        return beside.into_iter().filter(|look| *look == Look::OtherWay).collect();
     }
     let small = stalls(case).then_some(Look::SmallPackets);
     let full = (judgement.status == Status::Pass && is_filled(case)).then_some(Look::FullPackets);
     let further = [at_way(case, judgement), at_tls(case, judgement), at_websocket(case, judgement)];
-    small.into_iter().chain(full).chain(further.into_iter().flatten()).collect()
+    small.into_iter().chain(full).chain(further.into_iter().flatten()).chain(beside).collect()
+}
+
+/// The looks that compare with what else could be asked.
+fn beside_way(case: &Case, judgement: &Judgement) -> Vec<Look> {
+    let mut looks = proxies(case, judgement);
+    if judgement.code == Code::HttpRedirected && case.evidence.text(Fact::Location).is_some() {
+        looks.push(Look::Location);
+    }
+    if is_silent_share(case) {
+        looks.push(Look::Netbios);
+    }
+    if heavy(case) && judgement.status != Status::Unknown {
+        looks.push(Look::Lighter);
+    }
+    looks
+}
+
+/// A request with a body, or by another method than pages are asked for with, that came as far as being sent.
+fn heavy(case: &Case) -> bool {
+    let Probe::Http(http) = &case.ask.probe else { return false };
+    let bare = matches!(http.method, None | Some(Method::Get | Method::Head)) && http.send_bytes.is_none();
+    !bare && case.evidence.steps.iter().any(|step| step.kind == StepKind::Request)
 }
 
 /// The look at a TLS handshake that decides most.
@@ -58,6 +85,9 @@ fn at_websocket(case: &Case, judgement: &Judgement) -> Option<Look> {
 
 /// The look at the way that decides most.
 fn at_way(case: &Case, judgement: &Judgement) -> Option<Look> {
+    if answered_for(case, judgement) {
+        return Some(Look::Answerer);
+    }
     let Some((step, failure)) = case.evidence.stopped_at().and_then(|step| Some((step, step.error?))) else {
         // Nothing failed, and yet it is not proved who answered.
         return (judgement.confidence < Confidence::Proven && only_accepted(case)).then_some(Look::Answerer);
@@ -78,6 +108,41 @@ fn at_way(case: &Case, judgement: &Judgement) -> Option<Look> {
     }
 }
 
+/// Something else than the service seems to have answered a direct request.
+fn answered_for(case: &Case, judgement: &Judgement) -> bool {
+    let suspect = judgement.code == Code::HttpRedirected || judgement.code.group() == Group::Proxy;
+    suspect && case.ask.proxy().is_none() && case.evidence.number(Fact::Status).is_some()
+}
+
+/// The looks that tell what a proxy does, or what it would do.
+fn proxies(case: &Case, judgement: &Judgement) -> Vec<Look> {
+    if !case.ask.probe.protocol().takes_proxy() {
+        return Vec::new();
+    }
+    let evidence = case.evidence;
+    let of_proxy = judgement.code.group() == Group::Proxy;
+    let mut looks = Vec::new();
+    if judgement.status == Status::Fail || of_proxy {
+        looks.push(Look::OtherWay);
+    }
+    if case.ask.proxy().is_none() {
+        return looks;
+    }
+    let signed = evidence.text(Fact::ProxyError).is_some();
+    if !signed && (judgement.code == Code::Silent || of_proxy && evidence.number(Fact::Status).is_some()) {
+        looks.push(Look::ProxyItself);
+    }
+    let untunnelled = evidence.stopped_at().is_some_and(|step| step.kind == StepKind::Proxy);
+    let refused = matches!(
+        judgement.code,
+        Code::ProxyConnectRefused | Code::ProxyDenied | Code::ClosedAfterConnect | Code::ResetOnPayload
+    );
+    if untunnelled && refused {
+        looks.push(Look::ProxyRules);
+    }
+    looks
+}
+
 /// Something accepted the connection, and not a byte came over it.
 fn only_accepted(case: &Case) -> bool {
     case.ask.probe.protocol().transport() == Transport::Tcp
@@ -89,6 +154,16 @@ fn only_accepted(case: &Case) -> bool {
 fn nothing_came(case: &Case) -> bool {
     case.evidence.number(Fact::ReceivedBytes).is_none_or(|bytes| bytes == 0)
         && case.evidence.number(Fact::TransferPort).is_none()
+}
+
+/// Whether a file server does not answer on its port. (Where it refuses, the probe itself has looked further.)
+fn is_silent_share(case: &Case) -> bool {
+    case.ask.probe.protocol() == Protocol::Smb
+        && case.ask.port == smb::PORT
+        && case
+            .evidence
+            .stopped_at()
+            .is_some_and(|step| step.kind == StepKind::Connect && step.error == Some(Failure::TimedOut))
 }
 
 /// Whether a conversation stopped moving on a connection that was opened. (One that only idles may well be cut by something else.)

@@ -4,7 +4,6 @@ use std::net::{IpAddr, SocketAddr};
 
 use super::attempt::Attempt;
 use crate::diagnose::judge;
-use crate::model::code::Code;
 use crate::model::evidence::{Evidence, Failure, StepKind};
 use crate::model::fact::Fact;
 use crate::model::finding::{Judgement, Status};

@@ -4,13 +4,14 @@ use std::net::SocketAddr;
 
 use futures_util::future::{BoxFuture, join_all};
 
+use super::aside;
 use super::segments;
 use crate::model::evidence::Evidence;
 use crate::model::look::Look;
 use crate::net::trace::Trace;
 use crate::net::{Net, channel, path};
 use crate::plan::PlannedProbe;
-use crate::probe::websocket;
+use crate::probe::{self, websocket};
 
 /// Takes all of these looks at once, at a conversation of which so much is seen; what they find is in the trace as soon as it
 /// is known.
@@ -42,6 +43,12 @@ pub(super) async fn take(
             }),
             Look::FullPackets => Box::pin(segments::fill(&planned.ask, address, seen, net, trace)),
             Look::SmallPackets => Box::pin(segments::measure(&planned.ask, address, seen, net, trace)),
+            Look::OtherWay => Box::pin(aside::other_way(planned, net, trace)),
+            Look::Lighter => Box::pin(aside::lighter(planned, net, trace)),
+            Look::Location => Box::pin(aside::location(planned, address, seen, net, trace)),
+            Look::ProxyItself => Box::pin(aside::proxy_itself(planned, address, trace)),
+            Look::ProxyRules => Box::pin(aside::proxy_rules(planned, address, net, trace)),
+            Look::Netbios => Box::pin(probe::smb::look_for_netbios(&planned.ask, address, trace)),
             Look::Hello => Box::pin(channel::hello::again(&planned.ask, address, net, trace)),
             Look::OtherScheme => Box::pin(websocket::looks::other_scheme(&planned.ask, address, net, trace)),
             Look::IdleTimes => Box::pin(websocket::looks::idle_times(&planned.ask, address, net, trace)),

@@ -1,5 +1,6 @@
 //! A plan to outcomes: all checks at once, under one deadline, each with its retries.
 
+mod aside;
 mod attempt;
 mod combine;
 mod look;

@@ -19,8 +19,8 @@ use crate::model::evidence::{Evidence, Failure, StepKind};
 use crate::model::fact::Fact;
 use crate::model::probe::{Http, Probe, Tftp, TftpRead};
 use crate::model::token::Token;
-use crate::net::Net;
 use crate::net::trace::Trace;
+use crate::net::{Net, path};
 
 /// What Ethernet carries, in bytes: assumed where the system does not tell.
 const ETHERNET: u64 = 1460;
@@ -41,21 +41,39 @@ pub(super) async fn measure(ask: &Ask, address: SocketAddr, seen: &Evidence, net
     }
     let mut sizes = search.next();
     sizes.push(knob.full);
-    for round in 0..ROUNDS {
-        let Some(held) = again.round(search.works, &sizes).await else { return };
-        let whole = held.iter().find(|(size, _)| *size == knob.full).map(|(_, held)| *held);
-        if round == 0 && whole != Some(Held::Hangs) {
-            return;
+    let Some(held) = again.round(search.works, &sizes).await else { return };
+    if !held.contains(&(knob.full, Held::Hangs)) {
+        return;
+    }
+    search.learn(&held);
+    let headers = headers(ask, address);
+    tell_limit(search, headers, trace);
+    tokio::join!(narrow(&again, search, headers, trace), async {
+        // Where all that this side sent was acknowledged, the way there is not the one to look at.
+        if seen.number(Fact::Unacknowledged).is_some_and(|bytes| bytes > 0)
+            && let Some(view) = path::View::new(ask, address, &net.paths, trace)
+        {
+            view.follow_large(usize::from(knob.full) + usize::try_from(headers).unwrap_or_default()).await;
         }
-        search.learn(&held);
-        let headers = headers(ask, address);
-        trace.fact(Fact::LargestPacket, u64::from(search.works) + headers);
-        trace.fact(Fact::LostPacket, u64::from(search.hangs) + headers);
-        sizes = search.next();
+    });
+}
+
+/// Comes nearer to the limit, round by round.
+async fn narrow(again: &Again<'_>, mut search: Search, headers: u64, trace: &Trace) {
+    for _ in 1..ROUNDS {
+        let sizes = search.next();
         if sizes.is_empty() {
             return;
         }
+        let Some(held) = again.round(search.works, &sizes).await else { return };
+        search.learn(&held);
+        tell_limit(search, headers, trace);
     }
+}
+
+fn tell_limit(search: Search, headers: u64, trace: &Trace) {
+    trace.fact(Fact::LargestPacket, u64::from(search.works) + headers);
+    trace.fact(Fact::LostPacket, u64::from(search.hangs) + headers);
 }
 
 /// What makes the packets of a protocol smaller: the bytes of a TCP segment, or of a TFTP block.

@@ -15,6 +15,18 @@ pub enum Look {
     SmallPackets,
     /// Whether packets of full size pass where small ones did.
     FullPackets,
+    /// The same question by the way that was not chosen: directly, or through a proxy that a setting names.
+    OtherWay,
+    /// What the proxy says to a question about itself: whether it answers at all, and how its own answers look.
+    ProxyItself,
+    /// What else the proxy lets pass to the target: plain requests, and tunnels to the usual port.
+    ProxyRules,
+    /// The same request with a small body, and a plain GET of the same page.
+    Lighter,
+    /// Whether the other host that a redirect points to is the target by another name.
+    Location,
+    /// Whether a file server that is silent on its port answers on that of NetBIOS.
+    Netbios,
     /// What comes back to TLS hellos with other server names, and to plain HTTP on the same port.
     Hello,
     /// What time it is for the target.

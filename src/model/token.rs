@@ -21,6 +21,9 @@ impl Token {
     /// What a responder says first where the protocol carries no token: it tells a responder from anything else that accepts.
     pub const GREETING: &'static str = "bothways responder\r\n";
 
+    /// What precedes the word by which a peer shows an address that is not known as its own.
+    pub const INTRODUCTION: &'static str = "bothways: this is me, by the word ";
+
     #[must_use]
     pub fn random() -> Self {
         let word = uuid::Uuid::new_v4().as_u128();

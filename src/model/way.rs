@@ -68,6 +68,12 @@ impl Way {
         Self::read(evidence, Fact::OtherHops, Fact::OtherAnsweredAt)
     }
 
+    /// The way of packets of full size, where such packets are lost.
+    #[must_use]
+    pub fn of_large(evidence: &Evidence) -> Self {
+        Self::read(evidence, Fact::LargeHops, Fact::LargeAnsweredAt)
+    }
+
     fn read(evidence: &Evidence, hops: Fact, end: Fact) -> Self {
         let hops = evidence.fact(hops).and_then(|value| serde_json::from_value(value.clone()).ok());
         let end = evidence.fact(end).and_then(|value| serde_json::from_value(value.clone()).ok());

@@ -4,6 +4,7 @@ pub mod channel;
 pub mod count;
 pub mod failure;
 pub mod http;
+pub mod introduce;
 pub mod path;
 pub mod proxy;
 pub mod resolve;

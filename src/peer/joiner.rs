@@ -1,71 +1,59 @@
-//! The joining end of the control channel: finds the listener of a join code, directly or through a proxy, and asks it.
+//! The joining end of the control channel: asks the listener, and goes on without it where the channel breaks.
 
+use std::future::Future;
 use std::net::{IpAddr, SocketAddr};
-use std::time::{Duration, Instant, SystemTime};
+use std::pin::pin;
+use std::time::Duration;
 
+use serde::Serialize;
 use tokio::time::timeout;
-use tokio_tungstenite::client_async_with_config;
-use tokio_tungstenite::tungstenite::client::IntoClientRequest;
-use tokio_tungstenite::tungstenite::handshake::client::Request;
 
-use super::join::JoinCode;
-use super::listener::hex;
-use super::message::{FromJoiner, FromListener, Hello, PATH, Welcome};
-use super::speech::{Broken, Speech, bounds};
-use crate::model::ask::{Ask, Proxy, Route, TlsExpectation, host_port};
-use crate::model::evidence::{Evidence, Failure, StepKind};
-use crate::model::probe::{Probe, Websocket};
+use super::listener::{Wanted, hex};
+use super::message::{FromJoiner, FromListener, Hello, Welcome};
+use super::search::{Found, Missed, Search};
+use super::speech::{Broken, First, Speech};
+use crate::model::flow::Transport;
 use crate::model::run::Outcome;
-use crate::model::sighting::{Answering, Sightings};
-use crate::model::token::Token;
-use crate::net::channel::{self, Security, Tunnel};
-use crate::net::trace::Trace;
-use crate::net::{Net, Stream};
+use crate::model::sighting::Sightings;
+use crate::net::Stream;
 
-/// How long one way to the listener may take.
-const ATTEMPT: Duration = Duration::from_secs(5);
-/// How long an answer may take to come over a slow channel.
-const ANSWER: Duration = Duration::from_secs(15);
+/// How long a listener may take for what needs no probing.
+const ANSWER: Duration = Duration::from_secs(30);
 /// How long leaving may take.
 const GOODBYE: Duration = Duration::from_secs(1);
-/// How often a listener without a place is asked again.
-const ROUNDS: u64 = 8;
+/// How long it may take until it is this side's turn, of many that have joined.
+const TURN: Duration = Duration::from_secs(1800);
 
 /// A channel to a listener that has let us in.
 pub struct Channel {
     speech: Speech<Stream>,
+    broken: bool,
     pub welcome: Welcome,
-    /// Where the listener was found.
-    pub listener: SocketAddr,
+    /// Where the listener, or the proxy, was found.
+    pub found: SocketAddr,
     /// The host of the join code that was used.
     pub host: String,
-    /// The addresses that the join code names: the listener's probes may come from any of them.
+    pub port: u16,
+    /// The listener's addresses as far as they are known: its probes may come from any of them.
     pub listener_addresses: Vec<IpAddr>,
     pub through_proxy: bool,
 }
 
-/// Why a listener could not be joined.
+/// Why a listener could not be joined, or asked.
 #[derive(Debug, thiserror::Error)]
 pub enum CantJoin {
-    #[error("the join code has expired; let the other side start `bothways listen` again")]
-    Expired,
-    #[error("the listener was not reached: {0}")]
-    Unreached(String),
-    #[error("it said nothing more in the time given")]
-    Silent,
+    #[error("the listener was not reached")]
+    Unreached(Missed),
     #[error("the listener refused: {0}")]
     Refused(String),
     #[error(transparent)]
     Broken(#[from] Broken),
-}
-
-/// How the listener may be looked for.
-pub struct Search<'a> {
-    pub code: &'a JoinCode,
-    /// Tried where the direct way does not work.
-    pub proxy: Option<Proxy>,
-    pub source: Option<IpAddr>,
-    pub net: &'a Net,
+    #[error("it did not answer in time")]
+    Late,
+    #[error("it answered out of turn")]
+    OutOfTurn,
+    #[error("it was lost before")]
+    Lost,
 }
 
 impl Search<'_> {
@@ -74,149 +62,121 @@ impl Search<'_> {
     /// # Errors
     /// [`CantJoin`], with every way that was tried.
     pub async fn join(&self, mut hello: Hello) -> Result<Channel, CantJoin> {
-        let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).map_or(0, |since| since.as_secs());
-        // A clock that is a little ahead must not shut anybody out: the listener decides by its own.
-        if now > self.code.expires.saturating_add(86_400) {
-            return Err(CantJoin::Expired);
-        }
         hello.token = hex(&self.code.token);
-        let (mut speech, listener, host, through_proxy) = self.reach().await?;
+        let Found { mut speech, listener, host, through_proxy } = self.reach().await.map_err(CantJoin::Unreached)?;
         hello.through_proxy = through_proxy;
         speech.say(&FromJoiner::Hello(hello)).await?;
-        match timeout(ATTEMPT, speech.hear()).await {
-            Ok(Ok(FromListener::Welcome(welcome))) => {
-                let listener_addresses = self.code.hosts.iter().filter_map(|host| host.parse().ok()).collect();
-                Ok(Channel { speech, welcome, listener, host, listener_addresses, through_proxy })
+        // Of a crowd each waits for its turn.
+        match timeout(TURN, speech.hear()).await.map_err(|_| CantJoin::Late)?? {
+            FromListener::Welcome(welcome) => {
+                let direct = (!through_proxy).then(|| listener.ip().to_canonical());
+                let named = self.code.hosts.iter().filter_map(|host| host.parse().ok());
+                Ok(Channel {
+                    speech,
+                    broken: false,
+                    welcome,
+                    found: listener,
+                    host,
+                    port: self.code.port,
+                    listener_addresses: direct.into_iter().chain(named).collect(),
+                    through_proxy,
+                })
             }
-            Ok(Ok(FromListener::Refused { why })) => Err(CantJoin::Refused(why)),
-            Ok(Ok(_)) => Err(CantJoin::Refused("it answered out of turn".to_owned())),
-            Ok(Err(broken)) => Err(broken.into()),
-            Err(_) => Err(CantJoin::Unreached("it accepted the channel and then said nothing".to_owned())),
+            FromListener::Refused { why } => Err(CantJoin::Refused(why)),
+            _ => Err(CantJoin::OutOfTurn),
         }
-    }
-
-    /// Tries every way; again where the listener has no place for a stranger at the moment.
-    async fn reach(&self) -> Result<(Speech<Stream>, SocketAddr, String, bool), CantJoin> {
-        let mut tried = Vec::new();
-        for round in 0..ROUNDS {
-            if round > 0 {
-                // Many that join at once must not come back at once.
-                let spread = u64::from(uuid::Uuid::new_v4().as_bytes()[0]) * 4;
-                tokio::time::sleep(Duration::from_millis(200 * round + spread)).await;
-            }
-            tried.clear();
-            let mut busy = false;
-            for (host, route) in self.ways() {
-                let through_proxy = route != Route::Direct;
-                let way = if through_proxy { " through the proxy" } else { "" };
-                match self.open(&host, route).await {
-                    Ok((speech, address)) => return Ok((speech, address, host, through_proxy)),
-                    Err(missed) => {
-                        busy |= missed.busy;
-                        tried.push(format!("{}{way}: {}", host_port(&host, self.code.port), missed.why));
-                    }
-                }
-            }
-            if !busy {
-                break;
-            }
-        }
-        Err(CantJoin::Unreached(tried.join("; ")))
-    }
-
-    fn ways(&self) -> Vec<(String, Route)> {
-        let hosts = &self.code.hosts;
-        let direct = hosts.iter().map(|host| (host.clone(), Route::Direct));
-        let proxied = self
-            .proxy
-            .iter()
-            .flat_map(|proxy| hosts.iter().map(move |host| (host.clone(), Route::Proxy(proxy.clone()))));
-        direct.chain(proxied).collect()
-    }
-
-    /// One way: connect, TLS with the pinned certificate, and the upgrade.
-    async fn open(&self, host: &str, route: Route) -> Result<(Speech<Stream>, SocketAddr), Missed> {
-        let ask = self.ask(host, route);
-        let trace = Trace::new(Instant::now());
-        let opened = timeout(ATTEMPT, self.dial(&ask, &trace)).await;
-        let evidence = trace.finish(Failure::TimedOut);
-        match opened {
-            Ok(Some(found)) => Ok(found),
-            _ => Err(missed(&evidence)),
-        }
-    }
-
-    async fn dial(&self, ask: &Ask, trace: &Trace) -> Option<(Speech<Stream>, SocketAddr)> {
-        let (hop, port) = ask.first_hop();
-        for ip in self.net.resolver.resolve(hop, trace).await.ok()? {
-            let address = SocketAddr::new(ip, port);
-            let Ok(stream) = channel::open(ask, address, Security::Tls, Tunnel::Always, self.net, trace).await else {
-                continue;
-            };
-            let request = request(ask)?;
-            let (socket, _) = client_async_with_config(request, stream, Some(bounds())).await.ok()?;
-            return Some((Speech::of(socket), address));
-        }
-        None
-    }
-
-    fn ask(&self, host: &str, route: Route) -> Ask {
-        let fingerprint = Some(hex(&self.code.fingerprint));
-        Ask {
-            probe: Probe::Websocket(Websocket {
-                https: Some(true),
-                path: Some(PATH.to_owned()),
-                ..Websocket::default()
-            }),
-            host: host.to_owned(),
-            port: self.code.port,
-            route,
-            tls: TlsExpectation { fingerprint, ..TlsExpectation::default() },
-            token: Token::random(),
-            source: self.source,
-            // What is said of a way that loses large packets must not be lost on it.
-            largest_segment: Some(Ask::SMALLEST_SEGMENT),
-        }
-    }
-}
-
-fn request(ask: &Ask) -> Option<Request> {
-    format!("wss://{}{PATH}", ask.target()).into_client_request().ok()
-}
-
-/// One way that did not lead to the listener.
-struct Missed {
-    why: String,
-    /// Something closed the connection that it had accepted, as a listener does that has no place for more strangers.
-    busy: bool,
-}
-
-fn missed(evidence: &Evidence) -> Missed {
-    match evidence.stopped_at().and_then(|step| Some((step.kind, step.error?))) {
-        Some((kind, failure)) => Missed {
-            why: format!("{kind:?} {failure:?}").to_lowercase(),
-            busy: kind == StepKind::Tls && matches!(failure, Failure::Closed | Failure::Reset),
-        },
-        None => Missed { why: "what answered there is not the listener, or has no place".to_owned(), busy: true },
     }
 }
 
 impl Channel {
-    /// Asks the other side to run its own flows, and waits for what they gave: as long as its run may last, and a little more.
+    /// Asks the other side to run its own flows while `own` runs here. Once that has ended, the others are waited for until
+    /// `give_up` completes.
+    pub async fn test<W: Future>(
+        &mut self,
+        wanted: Wanted,
+        own: W,
+        give_up: impl Future<Output = ()>,
+    ) -> (W::Output, Result<Vec<Outcome>, CantJoin>) {
+        let mut own = pin!(own);
+        let Wanted { answers, certificate, checks } = wanted;
+        if let Err(broken) = self.say(&FromJoiner::Test { answers, certificate, checks }).await {
+            return (own.await, Err(broken));
+        }
+        match self.speech.during(&mut own).await {
+            Ok(First::Done(mine)) => {
+                let theirs = tokio::select! {
+                    heard = self.speech.hear() => heard.map_err(CantJoin::from).and_then(tested),
+                    () = give_up => Err(CantJoin::Late),
+                };
+                self.note(&theirs);
+                (mine, theirs)
+            }
+            Ok(First::Heard(answer)) => {
+                let theirs = tested(answer);
+                self.note(&theirs);
+                (self.while_alive(own).await, theirs)
+            }
+            Err(broken) => {
+                self.broken = true;
+                (own.await, Err(broken.into()))
+            }
+        }
+    }
+
+    /// Asks the other side to run some of its flows again.
     ///
     /// # Errors
     /// The channel broke.
-    pub async fn test(
-        &mut self,
-        answers: Vec<Answering>,
-        certificate: String,
-        run: Duration,
-    ) -> Result<Vec<Outcome>, CantJoin> {
-        self.speech.say(&FromJoiner::Test { answers, certificate }).await?;
-        match self.hear(run + ANSWER).await? {
-            FromListener::Tested { outcomes } => Ok(outcomes),
-            FromListener::Refused { why } => Err(CantJoin::Refused(why)),
-            _ => Err(CantJoin::Refused("it answered out of turn".to_owned())),
+    pub async fn test_again(&mut self, wanted: Wanted) -> Result<Vec<Outcome>, CantJoin> {
+        let Wanted { answers, certificate, checks } = wanted;
+        self.say(&FromJoiner::Test { answers, certificate, checks }).await?;
+        let theirs = self.speech.hear().await.map_err(CantJoin::from).and_then(tested);
+        self.note(&theirs);
+        theirs
+    }
+
+    /// Keeps the channel alive while work is done that needs no word of the other side.
+    pub async fn while_alive<W: Future>(&mut self, work: W) -> W::Output {
+        let mut work = pin!(work);
+        if !self.broken {
+            match self.speech.during::<_, FromListener>(&mut work).await {
+                Ok(First::Done(done)) => return done,
+                Ok(First::Heard(_)) | Err(_) => self.broken = true,
+            }
+        }
+        work.await
+    }
+
+    /// Asks for a word with which to show the other side the addresses that the probes come from.
+    ///
+    /// # Errors
+    /// The channel broke.
+    pub async fn introduce(&mut self) -> Result<String, CantJoin> {
+        match self.ask(&FromJoiner::Introduce).await? {
+            FromListener::Door { word } => Ok(word),
+            _ => Err(CantJoin::OutOfTurn),
+        }
+    }
+
+    /// Asks which addresses were new to the other side.
+    ///
+    /// # Errors
+    /// The channel broke.
+    pub async fn introduced(&mut self) -> Result<Vec<IpAddr>, CantJoin> {
+        match self.ask(&FromJoiner::Introduced).await? {
+            FromListener::Met { addresses } => Ok(addresses),
+            _ => Err(CantJoin::OutOfTurn),
+        }
+    }
+
+    /// Has the other side say a word on ports of this one.
+    ///
+    /// # Errors
+    /// The channel broke.
+    pub async fn introduce_yourself(&mut self, word: String, ports: Vec<(Transport, u16)>) -> Result<(), CantJoin> {
+        match self.ask(&FromJoiner::IntroduceYourself { word, ports }).await? {
+            FromListener::Said => Ok(()),
+            _ => Err(CantJoin::OutOfTurn),
         }
     }
 
@@ -225,24 +185,60 @@ impl Channel {
     /// # Errors
     /// The channel broke.
     pub async fn what_did_you_see(&mut self) -> Result<Sightings, CantJoin> {
-        self.speech.say(&FromJoiner::WhatDidYouSee).await?;
-        match self.hear(ANSWER).await? {
+        let mut answer = self.ask(&FromJoiner::WhatDidYouSee).await?;
+        // Flows that nobody waited for any longer may have ended all the same.
+        while matches!(answer, FromListener::Tested { .. }) {
+            answer = self.heard().await?;
+        }
+        match answer {
             FromListener::Saw(sightings) => Ok(sightings),
-            FromListener::Refused { why } => Err(CantJoin::Refused(why)),
-            _ => Err(CantJoin::Refused("it answered out of turn".to_owned())),
+            _ => Err(CantJoin::OutOfTurn),
         }
     }
 
-    async fn hear(&mut self, within: Duration) -> Result<FromListener, CantJoin> {
-        Ok(timeout(within, self.speech.hear()).await.map_err(|_| CantJoin::Silent)??)
+    async fn ask(&mut self, question: &FromJoiner) -> Result<FromListener, CantJoin> {
+        self.say(question).await?;
+        self.heard().await
+    }
+
+    async fn say(&mut self, message: &impl Serialize) -> Result<(), CantJoin> {
+        if self.broken {
+            return Err(CantJoin::Lost);
+        }
+        let said = self.speech.say(message).await;
+        self.broken = said.is_err();
+        Ok(said?)
+    }
+
+    async fn heard(&mut self) -> Result<FromListener, CantJoin> {
+        let heard = timeout(ANSWER, self.speech.hear()).await;
+        self.broken = !matches!(heard, Ok(Ok(_)));
+        match heard.map_err(|_| CantJoin::Late)?? {
+            FromListener::Refused { why } => Err(CantJoin::Refused(why)),
+            answer => Ok(answer),
+        }
+    }
+
+    /// A listener that is late is not gone: it may be asked something else.
+    fn note<T>(&mut self, ended: &Result<T, CantJoin>) {
+        self.broken |= ended.as_ref().is_err_and(|error| !matches!(error, CantJoin::Late));
     }
 
     /// Leaves.
     pub async fn bye(mut self) {
         let goodbye = async {
-            let _ = self.speech.say(&FromJoiner::Bye).await;
-            self.speech.close().await;
+            if self.say(&FromJoiner::Bye).await.is_ok() {
+                self.speech.close().await;
+            }
         };
         let _ = timeout(GOODBYE, goodbye).await;
+    }
+}
+
+fn tested(answer: FromListener) -> Result<Vec<Outcome>, CantJoin> {
+    match answer {
+        FromListener::Tested { outcomes } => Ok(outcomes),
+        FromListener::Refused { why } => Err(CantJoin::Refused(why)),
+        _ => Err(CantJoin::OutOfTurn),
     }
 }

@@ -11,15 +11,18 @@ use tokio::time::timeout;
 use tokio_tungstenite::tungstenite::protocol::Role as End;
 
 use super::message::{FromJoiner, FromListener, Hello, VERSION, Welcome};
-use super::speech::{Broken, Speech};
+use super::speech::{Broken, First, Speech};
+use crate::model::flow::Transport;
 use crate::model::run::Outcome;
 use crate::model::sighting::{Answering, Sightings};
 
 /// How long a stranger may take to prove itself.
-const PROOF: Duration = Duration::from_secs(5);
-/// How long a joined side may say nothing.
-const PATIENCE: Duration = Duration::from_secs(600);
-/// Addresses that a joining side may name for its probes.
+const PROOF: Duration = Duration::from_secs(10);
+/// How long somebody may wait for its turn.
+const TURN: Duration = Duration::from_secs(1800);
+/// How long a joined side may ask for nothing, though it is there: the longest run that it may be busy with.
+const PATIENCE: Duration = Duration::from_secs(7200);
+/// Addresses that a joining side may name for its probes. More are not heard.
 const MOST_ADDRESSES: usize = 8;
 
 /// Who may join, and until when.
@@ -60,21 +63,59 @@ pub struct Joined {
     pub since: Instant,
 }
 
-/// A peer's place among those who are answered; given up when dropped.
-pub trait Place: Send {}
+impl Joined {
+    /// The addresses that its probes may come from: the channel's first, then those that it named.
+    #[must_use]
+    pub fn addresses(&self) -> Vec<IpAddr> {
+        let named = self.hello.addresses.iter().take(MOST_ADDRESSES).map(IpAddr::to_canonical);
+        let mut known = vec![self.address];
+        for address in named {
+            if !known.contains(&address) {
+                known.push(address);
+            }
+        }
+        known
+    }
+}
 
-/// What the listening side does for those who join.
+/// What a joined side asks its listener to test.
+#[derive(Debug, Clone, Default)]
+pub struct Wanted {
+    /// What answers at the joined side.
+    pub answers: Vec<Answering>,
+    /// SHA-256 of the certificate that its responders present.
+    pub certificate: String,
+    /// The checks to run; all where empty.
+    pub checks: Vec<String>,
+}
+
+/// What the listening side does for one that joined, until it leaves: it is a peer as long as this is kept.
+pub trait Guest: Send + Sync {
+    /// Waits for its turn: of a crowd, some are tested at once and the others after them, so that none is judged by how busy
+    /// this machine is with the others.
+    fn turn(&self) -> BoxFuture<'_, ()>;
+    /// The greeting.
+    fn welcome(&self) -> Welcome;
+    /// Runs this side's own flows.
+    fn test(&self, wanted: Wanted) -> BoxFuture<'_, Vec<Outcome>>;
+    /// Lets whoever says the word that is given back show the address that it comes from.
+    fn open_door(&self) -> String;
+    /// Closes the door again; the addresses that were shown and not known before.
+    fn close_door(&self) -> Vec<IpAddr>;
+    /// Says a word on ports of the joined side.
+    fn introduce(&self, word: String, ports: Vec<(Transport, u16)>) -> BoxFuture<'_, ()>;
+    /// What was seen of it.
+    fn seen(&self) -> BoxFuture<'_, Sightings>;
+    /// It has left; the outcomes that it was told last are given for keeping.
+    fn left(&self, outcomes: Vec<Outcome>) -> BoxFuture<'_, ()>;
+}
+
+/// The listening side.
 pub trait Host: Send + Sync {
-    /// The greeting, without the joining side's address.
-    fn welcome(&self, address: IpAddr) -> Welcome;
-    /// Counts a proved address, and those that it names as its own, as peers until the place is dropped.
-    fn admit(&self, address: IpAddr, named: &[IpAddr]) -> Box<dyn Place>;
-    /// Runs this side's own flows for a joined side whose responders answer as it says.
-    fn test(&self, joined: &Joined, answers: Vec<Answering>, certificate: String) -> BoxFuture<'static, Vec<Outcome>>;
-    /// What was seen of a joined side.
-    fn seen_of(&self, joined: &Joined) -> Sightings;
-    /// A joined side has left; what it was told last is given for keeping.
-    fn left(&self, joined: &Joined, outcomes: Vec<Outcome>, sightings: Option<Sightings>);
+    /// Takes somebody in who has proved itself; nobody when the listening side is ending.
+    fn admit(&self, joined: Joined) -> Option<Box<dyn Guest>>;
+    /// Completes when nobody is served any longer.
+    fn ending(&self) -> BoxFuture<'static, ()>;
 }
 
 /// Serves one channel until it ends.
@@ -90,39 +131,68 @@ where
         return;
     }
     let joined = Joined { hello, address: from.ip().to_canonical(), since: Instant::now() };
-    let named: Vec<IpAddr> = joined.hello.addresses.iter().take(MOST_ADDRESSES).map(IpAddr::to_canonical).collect();
-    let _place = host.admit(joined.address, &named);
-    let mut told = Told::default();
-    let _ = converse(&mut speech, &joined, host.as_ref(), &mut told).await;
-    host.left(&joined, told.outcomes, told.sightings);
+    let Some(guest) = host.admit(joined) else { return };
+    let mut told = Vec::new();
+    tokio::select! {
+        _ = converse(&mut speech, guest.as_ref(), &mut told) => {}
+        () = host.ending() => {}
+    }
+    guest.left(told).await;
     speech.close().await;
 }
 
-/// What a joined side was told, for keeping.
-#[derive(Default)]
-struct Told {
-    outcomes: Vec<Outcome>,
-    sightings: Option<Sightings>,
-}
-
-async fn converse<S>(speech: &mut Speech<S>, joined: &Joined, host: &dyn Host, told: &mut Told) -> Result<(), Broken>
+/// Answers what is asked, until the other side says goodbye or is gone.
+async fn converse<S>(speech: &mut Speech<S>, guest: &dyn Guest, told: &mut Vec<Outcome>) -> Result<(), Broken>
 where
     S: AsyncRead + AsyncWrite + Unpin,
 {
-    speech.say(&FromListener::Welcome(host.welcome(joined.address))).await?;
-    while let Ok(message) = timeout(PATIENCE, speech.hear()).await {
-        match message? {
-            FromJoiner::Test { answers, certificate } => {
-                told.outcomes = host.test(joined, answers, certificate).await;
-                speech.say(&FromListener::Tested { outcomes: told.outcomes.clone() }).await?;
+    let turn = speech.during::<_, FromJoiner>(timeout(TURN, guest.turn())).await?;
+    if !matches!(turn, First::Done(Ok(()))) {
+        return Ok(());
+    }
+    speech.say(&FromListener::Welcome(guest.welcome())).await?;
+    let mut next = None;
+    loop {
+        let message = match next.take() {
+            Some(message) => message,
+            None => timeout(PATIENCE, speech.hear()).await.map_err(|_| Broken::Silent)??,
+        };
+        match message {
+            FromJoiner::Test { answers, certificate, checks } => {
+                let partly = !checks.is_empty();
+                match speech.during(guest.test(Wanted { answers, certificate, checks })).await? {
+                    First::Done(outcomes) => {
+                        replace(told, &outcomes, partly);
+                        speech.say(&FromListener::Tested { outcomes }).await?;
+                    }
+                    // Whoever asks for something else does not wait for the flows any longer.
+                    First::Heard(other) => next = Some(other),
+                }
+            }
+            FromJoiner::Introduce => speech.say(&FromListener::Door { word: guest.open_door() }).await?,
+            FromJoiner::Introduced => {
+                speech.say(&FromListener::Met { addresses: guest.close_door() }).await?;
+            }
+            FromJoiner::IntroduceYourself { word, ports } => {
+                guest.introduce(word, ports).await;
+                speech.say(&FromListener::Said).await?;
             }
             FromJoiner::WhatDidYouSee => {
-                let sightings = host.seen_of(joined);
-                speech.say(&FromListener::Saw(sightings.clone())).await?;
-                told.sightings = Some(sightings);
+                let sightings = guest.seen().await;
+                speech.say(&FromListener::Saw(sightings)).await?;
             }
             FromJoiner::Hello(_) | FromJoiner::Bye => return Ok(()),
         }
     }
-    Ok(())
+}
+
+/// Keeps what was tested last: all of it, or in part.
+fn replace(told: &mut Vec<Outcome>, outcomes: &[Outcome], partly: bool) {
+    if partly {
+        let anew = |old: &Outcome| outcomes.iter().any(|new| new.check == old.check && new.endpoint == old.endpoint);
+        told.retain(|old| !anew(old));
+    } else {
+        told.clear();
+    }
+    told.extend_from_slice(outcomes);
 }

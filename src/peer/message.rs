@@ -6,7 +6,7 @@ use std::net::IpAddr;
 
 use serde::{Deserialize, Serialize};
 
-use crate::model::flow::Role;
+use crate::model::flow::{Role, Transport};
 use crate::model::run::Outcome;
 use crate::model::sighting::{Answering, Sightings};
 
@@ -40,6 +40,17 @@ pub enum FromJoiner {
     Test {
         answers: Vec<Answering>,
         certificate: String,
+        /// Of those that the greeting named, these only; all where empty.
+        checks: Vec<String>,
+    },
+    /// My probes may reach you from addresses that you do not know as mine: open the door for the word that you tell me.
+    Introduce,
+    /// I have said the word on your ports: from which addresses that were new to you did it come?
+    Introduced,
+    /// Say this word on these ports of mine: I want to know from which addresses your probes come.
+    IntroduceYourself {
+        word: String,
+        ports: Vec<(Transport, u16)>,
     },
     /// My probes have ended: what did you see of me?
     WhatDidYouSee,
@@ -64,6 +75,8 @@ pub struct Hello {
     pub checks: Vec<String>,
     /// The time that one check may take, in milliseconds; the listening side's own where absent.
     pub timeout_ms: Option<u64>,
+    /// The time that the whole run may take, in milliseconds, likewise.
+    pub deadline_ms: Option<u64>,
 }
 
 /// What the listening side says.
@@ -72,6 +85,12 @@ pub struct Hello {
 pub enum FromListener {
     /// The token was right.
     Welcome(Welcome),
+    /// The answer to `introduce`.
+    Door { word: String },
+    /// The answer to `introduced`.
+    Met { addresses: Vec<IpAddr> },
+    /// The answer to `introduce-yourself`: the word was said, wherever it may have come.
+    Said,
     /// The answer to `test`.
     Tested { outcomes: Vec<Outcome> },
     /// The answer to `what-did-you-see`.

@@ -1,11 +1,12 @@
 //! The other side: join codes, the control channel, and what each side saw of the other.
 //!
-//! [`join`] is the line that invites; [`message`] is what is said; [`listener`] and [`joiner`] are the two ends of the
+//! [`join`] is the line that invites; [`message`] is what is said; [`search`] finds the listener; [`listener`] and [`joiner`] are the two ends of the
 //! channel; `witness` watches what arrives before any program does. What it all means is judged in `diagnose::both`.
 
 pub mod join;
 pub mod joiner;
 pub mod listener;
 pub mod message;
+pub mod search;
 pub mod speech;
 pub mod witness;

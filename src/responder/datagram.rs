@@ -16,7 +16,7 @@ use tokio::task::JoinSet;
 use super::peers::Account;
 use super::places::Room;
 use super::stream::rest_after;
-use super::{Open, Shared};
+use super::{Open, Shared, door};
 
 /// One peer's datagram. Its handler should keep a receipt.
 pub(super) struct Letter {
@@ -79,7 +79,13 @@ where
                 continue;
             }
         };
-        let Some(account) = shared.peers.account(from.ip()) else { continue };
+        let Some(account) = shared.peers.account(from.ip()) else {
+            shared.door.look_at(&buffer[..length], from, &shared.peers, &limits);
+            continue;
+        };
+        if door::is_word(&buffer[..length]) {
+            continue;
+        }
         if !account.takes_datagram(length, &limits, Instant::now()) {
             continue;
         }

@@ -33,7 +33,8 @@ pub struct Limits {
     /// Bytes of datagrams that go to an address that somebody else named, until a TCP connection from it shows that it is
     /// there. After that its datagrams are not answered.
     pub unproved_bytes: u64,
-    /// Strangers that are let in to the control channel at once, on all ports together. One more is closed.
+    /// Strangers that are let in to the control channel at once, on all ports together. For one more the oldest of the address
+    /// that has most is closed.
     pub strangers: usize,
     /// Strangers of one address (of one /64 network in IPv6) at once. One more is closed.
     pub strangers_per_address: usize,
@@ -41,6 +42,16 @@ pub struct Limits {
     pub stranger_time: Duration,
     /// Bytes of a stranger's request, and then again of what it says to prove itself. With more it is closed.
     pub stranger_bytes: usize,
+    /// How long a door may be open for a peer that shows itself. After that nobody is listened to there.
+    pub door_time: Duration,
+    /// How long a stranger is listened to at an open door. After that it is closed.
+    pub door_reading: Duration,
+    /// Strangers that are listened to at open doors at once, on all ports together. One more is closed.
+    pub door_places: usize,
+    /// Strangers of one address (of one /64 network in IPv6) that are listened to at once. One more is closed.
+    pub door_places_per_address: usize,
+    /// Addresses that one peer may show at the door. Further ones stay strangers.
+    pub door_addresses: usize,
     /// Receipts that are kept. Later ones are counted only. One address fills half of the room at most.
     pub receipts: usize,
     /// Bytes of receipts that are kept, likewise.
@@ -61,10 +72,15 @@ impl Default for Limits {
             datagrams_per_address: 512,
             datagrams_per_second: 2000,
             unproved_bytes: 16 << 10,
-            strangers: 64,
+            strangers: 512,
             strangers_per_address: 16,
-            stranger_time: Duration::from_secs(5),
+            stranger_time: Duration::from_secs(10),
             stranger_bytes: 4096,
+            door_time: Duration::from_secs(10),
+            door_reading: Duration::from_secs(2),
+            door_places: 64,
+            door_places_per_address: 16,
+            door_addresses: 8,
             receipts: 10_000,
             receipt_bytes: 8 << 20,
         }

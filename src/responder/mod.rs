@@ -8,6 +8,7 @@
 mod certificate;
 mod control;
 mod datagram;
+mod door;
 pub mod http;
 mod limits;
 mod metered;
@@ -23,7 +24,7 @@ pub mod tftp;
 pub mod websocket;
 
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -36,6 +37,7 @@ use stream::Gate;
 
 pub use certificate::Certificate;
 pub use control::{ControlHook, open_control};
+pub use door::{Door, Met};
 pub use limits::Limits;
 pub use peers::{Admission, Peers};
 pub use receipts::Receipts;
@@ -71,13 +73,17 @@ impl Service {
 pub struct Shared {
     pub peers: Peers,
     pub limits: Limits,
-    pub receipts: Receipts,
+    pub receipts: Arc<Receipts>,
     /// Presented wherever TLS is spoken.
     pub certificate: Certificate,
     /// For the connections of peers, on all ports together.
     places: Arc<Room>,
+    /// Where a peer shows addresses that are not known as its own.
+    pub door: Door,
     /// For strangers that ask for the control channel.
     strangers: Arc<Room>,
+    /// For strangers that are listened to at the door.
+    doorstep: Arc<Room>,
 }
 
 impl Shared {
@@ -93,11 +99,21 @@ impl Shared {
         Self {
             peers,
             limits,
-            receipts: Receipts::new(Instant::now(), &limits),
+            receipts: Arc::new(Receipts::new(Instant::now(), &limits)),
             certificate,
             places: Room::new(limits.connections_overall, limits.connections_per_address),
+            door: Door::default(),
             strangers: Room::new(limits.strangers, limits.strangers_per_address),
+            doorstep: Room::new(limits.door_places, limits.door_places_per_address),
         }
+    }
+}
+
+impl Shared {
+    /// How many connections these addresses have open at the moment, on all ports together.
+    #[must_use]
+    pub fn connections_of(&self, addresses: &[IpAddr]) -> usize {
+        addresses.iter().map(|address| self.places.taken_by(*address)).sum()
     }
 }
 

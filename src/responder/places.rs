@@ -4,6 +4,8 @@ use std::collections::HashMap;
 use std::net::{IpAddr, Ipv6Addr};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use tokio::sync::Notify;
+
 /// A number of places.
 #[derive(Debug)]
 pub(super) struct Room {
@@ -16,6 +18,8 @@ pub(super) struct Room {
 struct Taken {
     all: usize,
     by: HashMap<IpAddr, usize>,
+    /// Those that may be asked to leave, the oldest first.
+    leaving: Vec<(IpAddr, Arc<Notify>)>,
 }
 
 /// A place that somebody has until it is dropped.
@@ -23,6 +27,8 @@ struct Taken {
 pub(super) struct Seat {
     room: Arc<Room>,
     address: IpAddr,
+    /// Told when the place is needed for somebody else.
+    leave: Option<Arc<Notify>>,
 }
 
 impl Room {
@@ -39,7 +45,44 @@ impl Room {
         }
         taken.all += 1;
         taken.by.insert(address, by + 1);
-        Some(Seat { room: Arc::clone(self), address })
+        Some(Seat { room: Arc::clone(self), address, leave: None })
+    }
+
+    /// A place for this address, also where all are taken: the oldest of the address that has most must then leave. So whoever
+    /// takes many places makes room for whoever needs one.
+    pub(super) fn seat_for_a_while(self: &Arc<Self>, address: IpAddr) -> Option<Seat> {
+        let mut taken = self.taken.lock().unwrap_or_else(PoisonError::into_inner);
+        let by = taken.by.get(&address).copied().unwrap_or_default();
+        if by >= self.most_each {
+            return None;
+        }
+        if taken.all >= self.most {
+            let crowd = taken.leaving.iter().map(|(one, _)| *one).max_by_key(|one| taken.by.get(one).copied())?;
+            let oldest = taken.leaving.iter().position(|(one, _)| *one == crowd)?;
+            let (_, leave) = taken.leaving.remove(oldest);
+            leave.notify_one();
+        }
+        let leave = Arc::new(Notify::new());
+        taken.all += 1;
+        taken.by.insert(address, by + 1);
+        taken.leaving.push((address, Arc::clone(&leave)));
+        Some(Seat { room: Arc::clone(self), address, leave: Some(leave) })
+    }
+
+    /// How many places an address has.
+    pub(super) fn taken_by(&self, address: IpAddr) -> usize {
+        let taken = self.taken.lock().unwrap_or_else(PoisonError::into_inner);
+        taken.by.get(&address).copied().unwrap_or_default()
+    }
+}
+
+impl Seat {
+    /// Completes when the place is needed for somebody else.
+    pub(super) async fn must_leave(&self) {
+        match &self.leave {
+            Some(leave) => leave.notified().await,
+            None => std::future::pending().await,
+        }
     }
 }
 
@@ -47,6 +90,9 @@ impl Drop for Seat {
     fn drop(&mut self) {
         let mut taken = self.room.taken.lock().unwrap_or_else(PoisonError::into_inner);
         taken.all -= 1;
+        if let Some(own) = &self.leave {
+            taken.leaving.retain(|(_, leave)| !Arc::ptr_eq(leave, own));
+        }
         if let Some(by) = taken.by.get_mut(&self.address) {
             *by -= 1;
             if *by == 0 {
@@ -80,6 +126,21 @@ mod tests {
         drop(first);
         assert!(room.seat(other).is_some());
         assert_eq!(room.taken.lock().expect("unpoisoned").by.len(), 2);
+    }
+
+    #[tokio::test]
+    async fn where_all_places_are_taken_the_oldest_of_whoever_has_most_leaves() {
+        let room = Room::new(3, 2);
+        let [greedy, modest, late] = [1, 2, 3].map(|n| IpAddr::from([127, 0, 0, n]));
+        let other = room.seat_for_a_while(modest).expect("a place");
+        let first = room.seat_for_a_while(greedy).expect("a place");
+        let second = room.seat_for_a_while(greedy).expect("a place");
+        assert!(room.seat_for_a_while(greedy).is_none(), "it has as many as one address may have");
+        let _new = room.seat_for_a_while(late).expect("a place");
+        first.must_leave().await;
+        for stays in [&second, &other] {
+            assert!(futures_util::poll!(std::pin::pin!(stays.must_leave())).is_pending());
+        }
     }
 
     #[test]

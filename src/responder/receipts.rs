@@ -2,12 +2,13 @@
 
 use std::collections::HashMap;
 use std::net::{IpAddr, SocketAddr};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Instant;
 
 use super::Limits;
 use crate::model::probe::Protocol;
 use crate::model::run::Receipt;
+use crate::net::count::Counter;
 
 /// Bytes that a receipt takes besides its texts.
 const FIXED: usize = 256;
@@ -16,8 +17,55 @@ const FIXED: usize = 256;
 #[derive(Debug)]
 pub struct Receipts {
     kept: Mutex<Kept>,
+    /// Those of conversations that go on: one that hangs says most while it does.
+    open: Mutex<Vec<Weak<Open>>>,
     started: Instant,
     most: Room,
+}
+
+/// A receipt of a conversation that goes on. However that ends, it is kept then.
+#[derive(Debug)]
+pub(super) struct Draft {
+    open: Arc<Open>,
+    receipts: Arc<Receipts>,
+    cancelled: bool,
+}
+
+#[derive(Debug)]
+struct Open {
+    receipt: Mutex<Receipt>,
+    /// What counts the bytes that come, and how many were others'.
+    counter: Option<(Arc<Counter>, u64)>,
+}
+
+impl Open {
+    fn now(&self) -> Receipt {
+        let mut receipt = locked(&self.receipt).clone();
+        if let Some((counter, earlier)) = &self.counter {
+            receipt.received_bytes = counter.received().saturating_sub(*earlier);
+        }
+        receipt
+    }
+}
+
+impl Draft {
+    /// Notes what is known by now.
+    pub(super) fn note(&self, fill: impl FnOnce(&mut Receipt)) {
+        fill(&mut locked(&self.open.receipt));
+    }
+
+    /// Throws it away: another says more.
+    pub(super) fn cancel(mut self) {
+        self.cancelled = true;
+    }
+}
+
+impl Drop for Draft {
+    fn drop(&mut self) {
+        if !self.cancelled {
+            self.receipts.keep(self.open.now());
+        }
+    }
 }
 
 #[derive(Debug, Default)]
@@ -50,12 +98,37 @@ impl Receipts {
     #[must_use]
     pub fn new(started: Instant, limits: &Limits) -> Self {
         let most = Room { receipts: limits.receipts, bytes: limits.receipt_bytes };
-        Self { kept: Mutex::default(), started, most }
+        Self { kept: Mutex::default(), open: Mutex::default(), started, most }
     }
 
     /// A receipt to fill in, with the time of now.
-    #[must_use]
-    pub fn draft(&self, protocol: Protocol, source: SocketAddr, arrived_at: SocketAddr) -> Receipt {
+    pub(super) fn draft(self: &Arc<Self>, protocol: Protocol, source: SocketAddr, arrived_at: SocketAddr) -> Draft {
+        self.opened(self.blank(protocol, source, arrived_at), None)
+    }
+
+    /// One whose bytes are counted from now on.
+    pub(super) fn counting(
+        self: &Arc<Self>,
+        protocol: Protocol,
+        (source, arrived_at): (SocketAddr, SocketAddr),
+        counter: Arc<Counter>,
+        earlier: u64,
+    ) -> Draft {
+        self.opened(self.blank(protocol, source, arrived_at), Some((counter, earlier)))
+    }
+
+    fn opened(self: &Arc<Self>, receipt: Receipt, counter: Option<(Arc<Counter>, u64)>) -> Draft {
+        let open = Arc::new(Open { receipt: Mutex::new(receipt), counter });
+        let mut others = locked(&self.open);
+        // Cleared of those that have ended before it grows.
+        if others.len() == others.capacity() {
+            others.retain(|other| other.strong_count() > 0);
+        }
+        others.push(Arc::downgrade(&open));
+        Draft { open, receipts: Arc::clone(self), cancelled: false }
+    }
+
+    fn blank(&self, protocol: Protocol, source: SocketAddr, arrived_at: SocketAddr) -> Receipt {
         Receipt {
             protocol: protocol.word().to_owned(),
             token: None,
@@ -72,7 +145,7 @@ impl Receipts {
     }
 
     /// Keeps a receipt, unless there is no room: one address fills half of it at most, so that others find some.
-    pub fn keep(&self, receipt: Receipt) {
+    fn keep(&self, receipt: Receipt) {
         let bytes = bytes_of(&receipt);
         let address = address_of(&receipt);
         let half = Room { receipts: self.most.receipts.div_ceil(2), bytes: self.most.bytes.div_ceil(2) };
@@ -90,9 +163,26 @@ impl Receipts {
         kept.list.push(receipt);
     }
 
+    /// Everything, of conversations that go on as well.
     #[must_use]
     pub fn all(&self) -> Vec<Receipt> {
-        self.lock().list.clone()
+        let going_on: Vec<Receipt> =
+            locked(&self.open).iter().filter_map(Weak::upgrade).map(|open| open.now()).collect();
+        self.lock().list.iter().cloned().chain(going_on).collect()
+    }
+
+    /// What came from these addresses since then.
+    #[must_use]
+    pub fn of(&self, addresses: &[IpAddr], since: Instant) -> Vec<Receipt> {
+        let from = u64::try_from(since.saturating_duration_since(self.started).as_millis()).unwrap_or(u64::MAX);
+        let theirs = |receipt: &Receipt| {
+            receipt.at_ms >= from && address_of(receipt).is_some_and(|address| addresses.contains(&address))
+        };
+        let open: Vec<Arc<Open>> = locked(&self.open).iter().filter_map(Weak::upgrade).collect();
+        let going_on = open.iter().map(|open| open.now()).filter(|receipt| theirs(receipt));
+        let mut list: Vec<Receipt> = self.lock().list.iter().filter(|receipt| theirs(receipt)).cloned().collect();
+        list.extend(going_on);
+        list
     }
 
     /// What arrived from then on.
@@ -120,8 +210,12 @@ impl Receipts {
     }
 
     fn lock(&self) -> MutexGuard<'_, Kept> {
-        self.kept.lock().unwrap_or_else(PoisonError::into_inner)
+        locked(&self.kept)
     }
+}
+
+fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 fn address_of(receipt: &Receipt) -> Option<IpAddr> {
@@ -138,12 +232,12 @@ fn bytes_of(receipt: &Receipt) -> usize {
 mod tests {
     use super::*;
 
-    fn receipts(limits: Limits) -> (Receipts, impl Fn(&Receipts, u8)) {
-        let from = |receipts: &Receipts, n: u8| {
+    fn receipts(limits: Limits) -> (Arc<Receipts>, impl Fn(&Arc<Receipts>, u8)) {
+        let from = |receipts: &Arc<Receipts>, n: u8| {
             let source = SocketAddr::from(([127, 0, 0, n], 40_000));
-            receipts.keep(receipts.draft(Protocol::Tcp, source, source));
+            drop(receipts.draft(Protocol::Tcp, source, source));
         };
-        (Receipts::new(Instant::now(), &limits), from)
+        (Arc::new(Receipts::new(Instant::now(), &limits)), from)
     }
 
     #[test]

@@ -38,17 +38,16 @@ pub(super) async fn answer(service: Service, visit: Visit) {
     while let Some((kind, body)) = next(&mut stream, shared.limits.idle).await {
         received += (frame::HEAD + body.len()) as u64;
         let Ok(reply) = reply(kind, &body) else { break };
-        if let Some(mut receipt) = receipt.take_if(|_| reply.asked.is_some()) {
+        if let Some(receipt) = receipt.take_if(|_| reply.asked.is_some()) {
             // Kept before the answer goes out, so that whoever has the answer finds the receipt.
-            receipt.received_bytes = received;
-            reply.fill(&mut receipt);
-            shared.receipts.keep(receipt);
+            receipt.note(|receipt| {
+                receipt.received_bytes = received;
+                reply.fill(receipt);
+            });
+        } else if let Some(receipt) = &receipt {
+            receipt.note(|receipt| receipt.received_bytes = received);
         }
         let Ok(Ok(())) = timeout(shared.limits.idle, stream.write_all(&reply.bytes)).await else { break };
-    }
-    if let Some(mut receipt) = receipt {
-        receipt.received_bytes = received;
-        shared.receipts.keep(receipt);
     }
 }
 

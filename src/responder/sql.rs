@@ -12,6 +12,7 @@ use tokio_rustls::TlsAcceptor;
 
 use super::Shared;
 use super::metered::Metered;
+use super::receipts::Draft;
 use super::stream::Visit;
 use crate::model::probe::Protocol;
 use crate::model::run::Receipt;
@@ -57,9 +58,9 @@ const REFUSAL: &str = "bothways responder: no SQL Server here, but the way to it
 
 pub(super) async fn answer(service: Service, visit: Visit) {
     let Visit { stream, from, at, shared, .. } = visit;
-    let receipt = shared.receipts.draft(Protocol::Sql, from, at);
     let stream = Counted::new(stream);
     let bytes = stream.counter();
+    let receipt = shared.receipts.counting(Protocol::Sql, (from, at), Arc::clone(&bytes), 0);
     let mut conversation = Conversation { service, shared, bytes, receipt: Some(receipt) };
     // A client that ends early, or talks nonsense, is no error of this side.
     let _ = conversation.hold(stream).await;
@@ -72,7 +73,7 @@ struct Conversation {
     shared: Arc<Shared>,
     bytes: Arc<Counter>,
     /// Until it is kept, which is as soon as PRELOGIN is answered: the answer may never arrive.
-    receipt: Option<Receipt>,
+    receipt: Option<Draft>,
 }
 
 impl Conversation {
@@ -200,10 +201,10 @@ impl Conversation {
     }
 
     fn keep_receipt(&mut self, fill: impl FnOnce(&mut Receipt)) {
-        let Some(mut receipt) = self.receipt.take() else { return };
-        receipt.received_bytes = self.bytes.received();
-        receipt.sent_bytes = self.bytes.sent();
-        fill(&mut receipt);
-        self.shared.receipts.keep(receipt);
+        let Some(receipt) = self.receipt.take() else { return };
+        receipt.note(|receipt| {
+            receipt.sent_bytes = self.bytes.sent();
+            fill(receipt);
+        });
     }
 }

@@ -21,25 +21,27 @@ pub struct Service {
 const VERSION: &str = "16.0.1000.0";
 
 pub(super) async fn answer(service: Service, letter: Letter) {
-    let mut receipt = letter.shared.receipts.draft(Protocol::SqlBrowser, letter.from, letter.at);
-    receipt.received_bytes = letter.bytes.len() as u64;
+    let receipt = letter.shared.receipts.draft(Protocol::SqlBrowser, letter.from, letter.at);
     let question = Question::decode(&letter.bytes);
-    receipt.asked = Some(match &question {
+    let asked = match &question {
         Some(Question::Everybody | Question::All) => "all instances".to_owned(),
         Some(Question::Instance(name)) => format!("instance {}", name.escape_debug()),
         None => "something else".to_owned(),
+    };
+    receipt.note(|receipt| {
+        receipt.received_bytes = letter.bytes.len() as u64;
+        receipt.asked = Some(asked);
     });
     let found = question.map(|question| service.found(&question)).unwrap_or_default();
     if !found.is_empty() {
         let answer = encode(&found);
         if letter.may_answer(answer.len()) {
             match letter.socket.send_to(&answer, letter.from).await {
-                Ok(sent) => receipt.sent_bytes = sent as u64,
-                Err(error) => receipt.unsent = Some(of_io(&error).0),
+                Ok(sent) => receipt.note(|receipt| receipt.sent_bytes = sent as u64),
+                Err(error) => receipt.note(|receipt| receipt.unsent = Some(of_io(&error).0)),
             }
         }
     }
-    letter.shared.receipts.keep(receipt);
 }
 
 impl Service {

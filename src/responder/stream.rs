@@ -82,9 +82,16 @@ struct Port {
     shared: Arc<Shared>,
 }
 
+/// Who is not closed at once.
+enum Entry {
+    Inside(Box<Visit>, Seats),
+    /// A stranger, while a peer is showing itself ([`super::Door`]).
+    Doorstep(TcpStream, Seat),
+}
+
 /// The places that a visitor takes, for as long as it is there.
 struct Seats {
-    _seats: Vec<Seat>,
+    seats: Vec<Seat>,
 }
 
 impl Port {
@@ -100,10 +107,17 @@ impl Port {
             match listener.accept().await {
                 // Whoever may not come in is closed here, at the price of the accept.
                 Ok((stream, from)) => {
-                    if let Some((visit, seats)) = port.let_in(stream, from) {
-                        let standing = visit.standing;
-                        let conversation = answer(visit);
-                        conversations.spawn(Arc::clone(&port).hold(from, standing, seats, conversation));
+                    let place = Arc::clone(&port);
+                    match port.let_in(stream, from) {
+                        Some(Entry::Inside(visit, seats)) => {
+                            let standing = visit.standing;
+                            let conversation = answer(*visit);
+                            conversations.spawn(place.hold(from, standing, seats, conversation));
+                        }
+                        Some(Entry::Doorstep(stream, seat)) => {
+                            conversations.spawn(place.meet(stream, from, seat));
+                        }
+                        None => {}
                     }
                 }
                 Err(error) => rest_after(&error).await,
@@ -111,26 +125,35 @@ impl Port {
         }
     }
 
-    fn let_in(&self, stream: TcpStream, from: SocketAddr) -> Option<(Visit, Seats)> {
+    fn let_in(&self, stream: TcpStream, from: SocketAddr) -> Option<Entry> {
         let account = self.shared.peers.account(from.ip());
         let (standing, seats) = if let Some(account) = &account {
             account.prove();
             let seats = self.seats(from).filter(|_| !account.used_up(&self.shared.limits))?;
             (Standing::Peer, seats)
         } else if self.gate == Gate::Control {
-            let seat = self.shared.strangers.seat(neighbourhood(from.ip()))?;
-            (Standing::Stranger, Seats { _seats: vec![seat] })
+            let seat = self.shared.strangers.seat_for_a_while(neighbourhood(from.ip()))?;
+            (Standing::Stranger, Seats { seats: vec![seat] })
+        } else if self.shared.door.is_open() {
+            let seat = self.shared.doorstep.seat(neighbourhood(from.ip()))?;
+            return Some(Entry::Doorstep(stream, seat));
         } else {
             return None;
         };
         let stream = Metered::new(stream, account, self.shared.limits);
-        Some((Visit { stream, from, at: self.at, shared: Arc::clone(&self.shared), standing }, seats))
+        let visit = Visit { stream, from, at: self.at, shared: Arc::clone(&self.shared), standing };
+        Some(Entry::Inside(Box::new(visit), seats))
+    }
+
+    /// Hears out whoever may be a peer from an address that is not known as its own.
+    async fn meet(self: Arc<Self>, stream: TcpStream, from: SocketAddr, _seat: Seat) {
+        self.shared.door.listen(stream, from, &self.shared.peers, &self.shared.limits).await;
     }
 
     /// A peer's places.
     fn seats(&self, from: SocketAddr) -> Option<Seats> {
         let address = from.ip().to_canonical();
-        Some(Seats { _seats: vec![self.places.seat(address)?, self.shared.places.seat(address)?] })
+        Some(Seats { seats: vec![self.places.seat(address)?, self.shared.places.seat(address)?] })
     }
 
     /// Holds one conversation, within its time and in its places.
@@ -139,20 +162,36 @@ impl Port {
         A: Future<Output = Onward>,
     {
         let limits = self.shared.limits;
-        let time = if standing == Standing::Peer { limits.conversation } else { limits.stranger_time };
-        let Ok(Some(mut onward)) = timeout(time, conversation).await else { return };
         if standing == Standing::Peer {
-            onward.await;
-            drop(seats);
+            if let Ok(Some(onward)) = timeout(limits.conversation, conversation).await {
+                onward.await;
+            }
             return;
         }
         // A stranger that has not become a peer by then is closed; one that has takes a peer's place.
-        if timeout(limits.stranger_time, &mut onward).await.is_err()
-            && self.shared.peers.include(from.ip())
+        let becoming = async {
+            let mut onward = timeout(limits.stranger_time, conversation).await.ok()??;
+            let undone = timeout(limits.stranger_time, &mut onward).await.is_err();
+            (undone && self.shared.peers.include(from.ip())).then_some(onward)
+        };
+        let become_peer = tokio::select! {
+            onward = becoming => onward,
+            () = seats.must_leave() => None,
+        };
+        if let Some(onward) = become_peer
             && let Some(_seats) = self.seats(from)
         {
             drop(seats);
             onward.await;
+        }
+    }
+}
+
+impl Seats {
+    async fn must_leave(&self) {
+        match self.seats.first() {
+            Some(seat) => seat.must_leave().await,
+            None => std::future::pending().await,
         }
     }
 }

@@ -8,9 +8,9 @@ use tokio::time::timeout;
 
 use super::Limits;
 use super::metered::Metered;
+use super::receipts::Draft;
 use super::stream::Visit;
 use crate::model::probe::Protocol;
-use crate::model::run::Receipt;
 use crate::model::token::Token;
 
 /// What this responder answers as.
@@ -22,32 +22,36 @@ pub struct Service {
 
 pub(super) async fn answer(service: Service, visit: Visit) {
     let Visit { mut stream, from, at, shared, .. } = visit;
-    let mut receipt = shared.receipts.draft(Protocol::Tcp, from, at);
+    let receipt = shared.receipts.draft(Protocol::Tcp, from, at);
     let greeted = matches!(timeout(shared.limits.idle, stream.write_all(Token::GREETING.as_bytes())).await, Ok(Ok(())));
     if greeted {
-        receipt.sent_bytes = Token::GREETING.len() as u64;
-        hear(&mut stream, &service, &shared.limits, &mut receipt).await;
+        receipt.note(|receipt| receipt.sent_bytes = Token::GREETING.len() as u64);
+        hear(&mut stream, &service, &shared.limits, &receipt).await;
     }
-    shared.receipts.keep(receipt);
 }
 
 /// Reads until the peer ends or a limit is reached; the first bytes are kept, and answered once.
-async fn hear(stream: &mut Metered, service: &Service, limits: &Limits, receipt: &mut Receipt) {
+async fn hear(stream: &mut Metered, service: &Service, limits: &Limits, receipt: &Draft) {
     let mut buffer = [0; 4096];
+    let mut received = 0;
     while let Ok(Ok(length @ 1..)) = timeout(limits.idle, stream.read(&mut buffer)).await {
-        if receipt.received_bytes == 0 {
+        let first = received == 0;
+        received += length as u64;
+        receipt.note(|receipt| receipt.received_bytes = received);
+        if first {
             let text = String::from_utf8_lossy(&buffer[..length]);
-            receipt.token = Token::find(&text).map(|token| token.to_string());
-            receipt.asked = Some(buffer[..length.min(64)].escape_ascii().to_string());
+            receipt.note(|receipt| {
+                receipt.token = Token::find(&text).map(|token| token.to_string());
+                receipt.asked = Some(buffer[..length.min(64)].escape_ascii().to_string());
+            });
             if let Some(says) = &service.says {
                 match timeout(limits.idle, stream.write_all(says.as_bytes())).await {
-                    Ok(Ok(())) => receipt.sent_bytes += says.len() as u64,
+                    Ok(Ok(())) => receipt.note(|receipt| receipt.sent_bytes += says.len() as u64),
                     _ => return,
                 }
             }
         }
-        receipt.received_bytes += length as u64;
-        if receipt.received_bytes > limits.request_bytes {
+        if received > limits.request_bytes {
             return;
         }
     }

@@ -42,30 +42,29 @@ impl Service {
 }
 
 pub(super) async fn answer(service: Service, letter: Letter) {
-    let mut receipt = letter.shared.receipts.draft(Protocol::Tftp, letter.from, letter.at);
-    receipt.received_bytes = letter.bytes.len() as u64;
-    let Ok(packet) = Packet::decode(&letter.bytes) else {
-        letter.shared.receipts.keep(receipt);
-        return;
-    };
+    let receipt = letter.shared.receipts.draft(Protocol::Tftp, letter.from, letter.at);
+    receipt.note(|receipt| receipt.received_bytes = letter.bytes.len() as u64);
+    let Ok(packet) = Packet::decode(&letter.bytes) else { return };
     let (first, transfer) = respond(&service, &packet);
     if let Packet::Read(request) | Packet::Write(request) = &packet {
-        receipt.asked = Some(request.file.chars().take(200).collect());
-        receipt.token = Token::find(&request.file).map(|token| token.to_string());
+        receipt.note(|receipt| {
+            receipt.asked = Some(request.file.chars().take(200).collect());
+            receipt.token = Token::find(&request.file).map(|token| token.to_string());
+        });
     }
     let first = first.map(|first| first.encode()).filter(|first| letter.may_answer(first.len()));
     let mut sent_from = None;
     if let Some(first) = first {
         match begin_transfer(&letter, &first).await {
             Ok(socket) => {
-                receipt.sent_bytes = first.len() as u64;
+                receipt.note(|receipt| receipt.sent_bytes = first.len() as u64);
                 sent_from = Some(socket);
             }
-            Err(error) => receipt.unsent = Some(of_io(&error).0),
+            Err(error) => receipt.note(|receipt| receipt.unsent = Some(of_io(&error).0)),
         }
     }
     // Before the transfer, which may hang: this much is certain.
-    letter.shared.receipts.keep(receipt);
+    drop(receipt);
     if let (Some(socket), Some(transfer)) = (sent_from, transfer) {
         // An error here is the peer's end of it.
         let _ = transfer.serve(&socket, letter.shared.limits.idle).await;

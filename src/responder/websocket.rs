@@ -67,14 +67,13 @@ pub(super) fn answer(
     if let Some(value) = token.as_ref().and_then(|token| HeaderValue::from_str(token.as_str()).ok()) {
         response.headers_mut().insert(Token::HEADER, value);
     }
-    let mut receipt = shared.receipts.draft(Protocol::Websocket, from, at);
-    receipt.token = token.map(|token| token.to_string());
-    let asked = format!("{} {} {}", request.method(), request.uri(), response.status().as_u16());
-    receipt.asked = Some(asked);
-    receipt.received_bytes = bytes_of(request.headers());
-    receipt.sent_bytes = bytes_of(response.headers());
-    receipt.headers = request.headers().iter().map(http::kept).collect();
-    shared.receipts.keep(receipt);
+    shared.receipts.draft(Protocol::Websocket, from, at).note(|receipt| {
+        receipt.token = token.map(|token| token.to_string());
+        receipt.asked = Some(format!("{} {} {}", request.method(), request.uri(), response.status().as_u16()));
+        receipt.received_bytes = bytes_of(request.headers());
+        receipt.sent_bytes = bytes_of(response.headers());
+        receipt.headers = request.headers().iter().map(http::kept).collect();
+    });
     (response, onward)
 }
 
@@ -213,11 +212,12 @@ impl Visit {
 
     /// Keeps a receipt of the first frame: what is lost after the upgrade is then known to be lost on its way back.
     fn keep_first(&self, message: &Message) {
-        let mut receipt = self.shared.receipts.draft(Protocol::Websocket, self.from, self.at);
-        receipt.token = self.token.as_ref().map(ToString::to_string);
-        receipt.asked = Some(Receipt::FIRST_FRAME.to_owned());
-        receipt.received_bytes = message.len() as u64;
-        self.shared.receipts.keep(receipt);
+        let receipt = self.shared.receipts.draft(Protocol::Websocket, self.from, self.at);
+        receipt.note(|receipt| {
+            receipt.token = self.token.as_ref().map(ToString::to_string);
+            receipt.asked = Some(Receipt::FIRST_FRAME.to_owned());
+            receipt.received_bytes = message.len() as u64;
+        });
     }
 
     /// What is said after the idle time; nothing to a peer that did not say who it is.

@@ -5,6 +5,7 @@
 
 mod counters;
 mod delivery;
+mod ending;
 mod listeners;
 mod packets;
 mod repeats;
@@ -20,6 +21,7 @@ use nix::sys::socket::{ControlMessageOwned, MsgFlags, SockaddrStorage, recvmsg, 
 
 pub use counters::Counters;
 pub use delivery::{delivery, limit_segments};
+pub use ending::asked_to_end;
 pub use listeners::ListeningPorts;
 pub use packets::Packets;
 pub use repeats::repeated_requests;
@@ -96,7 +98,7 @@ pub fn allow_many_sockets() {
 
 /// The system's proxy settings: none here, where every desktop has its own and services read the environment.
 #[must_use]
-pub fn system_proxies() -> Vec<super::SystemProxy> {
+pub fn system_proxies() -> Vec<crate::model::ask::SystemProxy> {
     Vec::new()
 }
 

@@ -4,6 +4,7 @@
 #![expect(unsafe_code, reason = "Winsock options have no safe wrapper")]
 
 mod absent;
+mod ending;
 mod proxies;
 mod table;
 
@@ -14,6 +15,8 @@ pub use absent::{
     Counters, ListeningPorts, Packets, UNSEEN, accept_from_afar, delivery, failed_resends, is_on_link, limit_segments,
     repeated_requests, take_icmp_arrival, watch_arrival,
 };
+pub use absent::{Counters, Packets};
+pub use ending::asked_to_end;
 pub use proxies::system_proxies;
 pub use table::ConnectionTable;
 use windows_sys::Win32::Foundation::{ERROR_INSUFFICIENT_BUFFER, FALSE, NO_ERROR};

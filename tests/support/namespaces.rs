@@ -103,6 +103,14 @@ impl Network {
              addr add fd09:2::1/64 dev right nodad\naddr add 10.9.3.2/24 dev outer\naddr add fd09:3::2/64 dev outer nodad\n\
              route add default via 10.9.3.1\nroute add default via fd09:3::1\n",
         );
+        // The kernel takes up to a second to notice that a moved link is up; until then packets are lost.
+        network.inside(Node::Client, || async {
+            for host in [SERVER, SERVER_V6] {
+                let address = SocketAddr::new(host.parse::<IpAddr>().expect("an address"), 9);
+                let answered = |error: std::io::Error| error.kind() == std::io::ErrorKind::ConnectionRefused;
+                while !std::net::TcpStream::connect(address).is_err_and(answered) {}
+            }
+        });
         network
     }
 

@@ -1,5 +1,6 @@
 //! `bothways listen`: responders for this side's roles, and a control channel for the other side to join.
 
+mod guest;
 mod host;
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
@@ -26,6 +27,9 @@ use host::Listening;
 
 /// Where the control channel is, unless it shares the HTTPS responder's port: where proxies let a CONNECT through, else here.
 const CONTROL_PORTS: [u16; 2] = [443, 7443];
+
+/// How long those who are joined may take to be told that this side ends.
+const LAST_WORDS: Duration = Duration::from_secs(3);
 
 pub(super) fn run(args: &ListenArgs) -> Result<ExitCode, CliError> {
     let catalog = Catalog::with_folder(args.checks_folder.clone());
@@ -70,7 +74,10 @@ async fn listen(profile: Profile, sides: Vec<Role>, args: &ListenArgs) -> Result
     invite(&code(hosts, port, &fingerprint, token, args.expires.0)?, args.join_file.as_deref())?;
     tokio::select! {
         () = listening.gone.notified(), if args.once => {}
-        () = stopped => output::say("Stopped."),
+        () = stopped => {
+            let ended = tokio::time::timeout(LAST_WORDS, listening.end()).await;
+            output::say(if ended.is_ok() { "Stopped." } else { "Stopped, without what some of those that were joined saw." });
+        }
     }
     if let Some(word) = &args.word {
         listening.keep_by_hand(word, &unjoined);

@@ -22,6 +22,7 @@ mod view;
 use std::net::IpAddr;
 
 use super::expected;
+use super::judge::{compared_again, withdraw};
 use crate::model::code::{Code, Group};
 use crate::model::finding::{Judgement, Lost, Status};
 use crate::model::flow::Transport;
@@ -63,11 +64,17 @@ fn look_again(outcome: &mut Outcome, far: &Sightings, observed: &Observed) {
     if matches!(outcome.status, Status::Skip | Status::Error) {
         return;
     }
+    if View::of(outcome, far, observed).responder() {
+        withdraw(outcome);
+    }
     let view = View::of(outcome, far, observed);
     let (facts, judgement) = (changes::facts(&view), judge(&view));
     let rejected_by = view.trail.reply_rejected_by;
     outcome.facts.extend(facts.into_iter().map(|(fact, value)| (fact.word().to_owned(), value)));
     if let Some(judgement) = judgement {
+        // One that only adds to what was known has the comparison already.
+        let adds = judgement.sentence.starts_with(&outcome.sentence);
+        let judgement = if adds { judgement } else { compared_again(outcome, judgement) };
         if judgement.lost == Some(Lost::Reply) {
             outcome.path.rejected_by = outcome.path.rejected_by.or(rejected_by);
         }

@@ -6,6 +6,7 @@ use crate::model::code::Code;
 use crate::model::fact::Fact;
 use crate::model::finding::{Confidence, Judgement, Lost, Status, Who};
 use crate::model::probe::Probe;
+use crate::model::way::Way;
 
 /// From this size on an Ethernet packet is in fragments, within a few bytes.
 const FRAGMENTED: u64 = 1490;
@@ -25,8 +26,9 @@ pub(super) fn judge(case: &Case, alone: impl FnOnce() -> Judgement) -> Option<Ju
     let (place, way) = (place(case), way(half));
     let sentence = format!(
         "{place} answers, but only as long as packets are small: the same conversation works with packets of up to {passes} \
-         bytes{}; larger ones are lost {way}, and nobody tells the sender to make them smaller.",
-        searched(case, passes)
+         bytes{}; larger ones are lost {way}{}, and nobody tells the sender to make them smaller.",
+        searched(case, passes),
+        behind(case, half)
     );
     let judgement = Judgement::fail(Code::LargePacketsLost, Confidence::Proven, sentence)
         .remedy(Who::Network, remedy(case, passes));
@@ -59,6 +61,13 @@ fn way(half: Option<Lost>) -> &'static str {
         Some(Lost::Reply) => "on the way back",
         None => "on the way",
     }
+}
+
+/// After which device full packets vanish, where one on the way there answered them.
+fn behind(case: &Case, half: Option<Lost>) -> String {
+    let large = Way::of_large(case.evidence);
+    let last = large.last().filter(|_| large.end.is_none() && half == Some(Lost::Request));
+    last.map_or_else(String::new, |hop| format!(", after hop {} ({})", hop.ttl, hop.address))
 }
 
 /// How near the limit was come to, where not to the byte.

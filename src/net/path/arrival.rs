@@ -21,15 +21,19 @@ const PASSED: [RangeInclusive<u8>; 2] = [0..=5, 6..=16];
 pub(super) async fn measure(packets: &Packets) -> Option<Answered> {
     for patience in PATIENCE {
         let classes = ask_with(packets, &[1, FIRSTS[0] + 1, FIRSTS[1] + 1], patience).await;
-        let Some(plain) = classes.first().copied().flatten() else { continue };
-        let Some(first) = classes.iter().rposition(|one| *one == Some(plain)).and_then(|class| FIRSTS.get(class))
+        if classes.contains(&Brought::Unasked) {
+            return None;
+        }
+        let Some(plain) = classes.first().copied().and_then(answer) else { continue };
+        let Some(first) =
+            classes.iter().rposition(|one| answer(*one) == Some(plain)).and_then(|class| FIRSTS.get(class))
         else {
             continue;
         };
         for passed in PASSED {
             let leasts: Vec<u8> = passed.map(|passed| first - passed).collect();
             let came: Vec<bool> =
-                ask_with(packets, &leasts, patience).await.iter().map(|one| *one == Some(plain)).collect();
+                ask_with(packets, &leasts, patience).await.iter().map(|one| answer(*one) == Some(plain)).collect();
             let Some(nearest) = came.iter().position(|came| *came) else { continue };
             // One that is lost, or comes at random, must not make a distance.
             if came.iter().skip(nearest).all(|came| *came) {
@@ -44,13 +48,13 @@ pub(super) async fn measure(packets: &Packets) -> Option<Answered> {
 /// Whether no answer comes that has passed fewer routers: asked once more, and with time, before somebody is accused.
 pub(super) async fn none_nearer(packets: &Packets, arrived: u8) -> bool {
     let Some(nearer) = arrived.checked_add(1) else { return true };
-    ask_with(packets, &[nearer, nearer], PATIENCE[1]).await.iter().all(Option::is_none)
+    ask_with(packets, &[nearer, nearer], PATIENCE[1]).await == [Brought::Nothing; 2]
 }
 
 /// What comes where only answers count that arrive with at least so much time to live.
-async fn ask_with(packets: &Packets, leasts: &[u8], patience: Duration) -> Vec<Option<Answered>> {
+async fn ask_with(packets: &Packets, leasts: &[u8], patience: Duration) -> Vec<Brought> {
     let one = |least: &u8| ask(packets, Limits { ttl: None, least: Some(*least) }, patience);
-    join_all(leasts.iter().map(one)).await.into_iter().map(answer).collect()
+    join_all(leasts.iter().map(one)).await
 }
 
 /// A reset or an accept.

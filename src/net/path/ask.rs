@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use socket2::{Domain, Protocol, Socket, Type};
 use tokio::net::{TcpSocket, UdpSocket};
+use tokio::sync::Semaphore;
 use tokio::time::timeout;
 
 use crate::model::evidence::{Failure, Icmp};
@@ -41,15 +42,24 @@ pub(super) struct Limits {
 /// What one packet brings: that its time was up on the way, or another answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Brought {
-    TimeUp { by: IpAddr, arrived: Option<u8> },
+    TimeUp {
+        by: IpAddr,
+        arrived: Option<u8>,
+    },
     Answer(Answered),
     Nothing,
+    /// This machine did not get to send it.
+    Unasked,
 }
+
+/// Packets that all looks together may have on their way: the checks themselves need sockets too.
+static ON_THEIR_WAY: Semaphore = Semaphore::const_new(256);
 
 /// Sends one packet and waits this long for what it brings; the system, or this, sends it once more within that time.
 pub(super) async fn ask(packets: &Packets, limits: Limits, patience: Duration) -> Brought {
-    let Ok(socket) = prepare(packets, limits) else { return Brought::Nothing };
-    let Ok(watch) = socket.try_clone() else { return Brought::Nothing };
+    let Ok(_place) = ON_THEIR_WAY.acquire().await else { return Brought::Unasked };
+    let Ok(socket) = prepare(packets, limits) else { return Brought::Unasked };
+    let Ok(watch) = socket.try_clone() else { return Brought::Unasked };
     let heard = match &packets.kind {
         Kind::Tcp => connect(socket, packets.target, patience).await,
         Kind::Udp(bytes) => send(socket, packets.target, bytes, patience).await,

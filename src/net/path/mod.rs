@@ -38,7 +38,7 @@ impl<'a> View<'a> {
     /// Nothing where there is no way between: the target is this machine itself.
     #[must_use]
     pub fn new(ask: &Ask, target: SocketAddr, paths: &'a Paths, trace: &'a Trace) -> Option<Self> {
-        if target.ip().is_loopback() || sys::own_addresses().contains(&target.ip()) {
+        if paths.is_own(target.ip()) {
             return None;
         }
         if !sys::UNSEEN.is_empty() {
@@ -97,7 +97,20 @@ impl<'a> View<'a> {
 
     /// How far other packets to the same host come.
     pub async fn look_beside(&self) {
-        self.others().await;
+        if !self.on_link() {
+            self.others().await;
+        }
+    }
+
+    /// How far packets of so many bytes come, with all headers: datagrams that must not be cut into fragments.
+    pub async fn follow_large(&self, bytes: usize) {
+        let (target, source) = (self.packets.target, self.packets.source);
+        let headers = if target.is_ipv4() { 28 } else { 48 };
+        let kind = Kind::Udp(vec![b'x'; bytes.saturating_sub(headers)]);
+        let large = Packets { target: SocketAddr::new(target.ip(), OTHER_PORT), source, kind };
+        if !self.on_link() {
+            self.swept(&large, Fact::LargeHops, Fact::LargeAnsweredAt).await;
+        }
     }
 
     /// How far other packets to the same host come: datagrams to a port at which nothing listens, or requests to a port
@@ -106,7 +119,9 @@ impl<'a> View<'a> {
         let (target, source) = (self.packets.target, self.packets.source);
         let port = if target.port() == OTHER_PORT { OTHER_PORT + 1 } else { OTHER_PORT };
         let kind = Kind::Udp(b"bothways".to_vec());
-        let datagrams = Packets { target: SocketAddr::new(target.ip(), port), source, kind };
+        let mut other = target;
+        other.set_port(port);
+        let datagrams = Packets { target: other, source, kind };
         let way = self.swept(&datagrams, Fact::OtherHops, Fact::OtherAnsweredAt).await.way;
         if way.reached(target.ip()).is_some() {
             return (datagrams, way);
@@ -149,11 +164,11 @@ impl<'a> View<'a> {
     }
 
     fn on_link(&self) -> bool {
-        let on_link = sys::is_on_link(self.packets.target.ip()) == Some(true);
-        if on_link {
-            self.trace.fact(Fact::OnLink, true);
+        let on_link = sys::is_on_link(self.packets.target.ip());
+        if let Some(on_link) = on_link {
+            self.trace.fact(Fact::OnLink, on_link);
         }
-        on_link
+        on_link == Some(true)
     }
 }
 

@@ -2,8 +2,8 @@
 
 use std::collections::HashMap;
 use std::hash::Hash;
-use std::net::SocketAddr;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::net::{IpAddr, SocketAddr};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
 use futures_util::future::join_all;
@@ -30,6 +30,7 @@ pub struct Paths {
     arrivals: Mutex<HashMap<Packets, Arc<OnceCell<Option<Answered>>>>>,
     none_nearer: Mutex<HashMap<Packets, Arc<OnceCell<bool>>>>,
     kept_back: Mutex<HashMap<Packets, Arc<OnceCell<Option<bool>>>>>,
+    own: OnceLock<Vec<IpAddr>>,
     compared: Mutex<HashMap<Packets, Arc<OnceCell<Compared>>>>,
     answering: Mutex<Vec<Answering>>,
     /// Held while packets are counted that this machine can't send: there is one counter for all.
@@ -53,6 +54,11 @@ pub(super) struct Swept {
 }
 
 impl Paths {
+    /// Whether an address is this machine's own.
+    pub(super) fn is_own(&self, ip: IpAddr) -> bool {
+        ip.is_loopback() || self.own.get_or_init(sys::own_addresses).contains(&ip)
+    }
+
     /// A port accepted or refused a connection: something is there.
     pub fn answers(&self, address: SocketAddr, accepts: bool) {
         let mut answering = self.answering.lock().unwrap_or_else(PoisonError::into_inner);
@@ -129,8 +135,11 @@ impl Paths {
         let _alone = self.counting.lock().await;
         let before = Some(sys::failed_resends()?);
         let requests = (0..REQUESTS).map(|_| ask(packets, Limits::default(), REPEATED_AFTER));
-        let silent = join_all(requests).await.iter().all(|brought| *brought == Brought::Nothing);
-        if silent { failed_since(before, REQUESTS) } else { Some(false) }
+        let brought = join_all(requests).await;
+        if brought.contains(&Brought::Unasked) {
+            return None;
+        }
+        if brought.iter().all(|one| *one == Brought::Nothing) { failed_since(before, REQUESTS) } else { Some(false) }
     }
 }
 

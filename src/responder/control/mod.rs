@@ -11,6 +11,7 @@ use std::future::Future;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::FutureExt;
@@ -23,6 +24,7 @@ use hyper::{Request, Response};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::time::timeout;
 
+use super::metered::Metered;
 use super::stream::{Gate, Onward, Visit};
 use super::{Open, Shared, stream, websocket};
 use crate::net::Stream;
@@ -101,6 +103,10 @@ pub fn open_control(address: SocketAddr, shared: Arc<Shared>, hook: ControlHook)
 pub(super) async fn answer(hook: ControlHook, visit: Visit) -> Onward {
     let Visit { stream, from, at, shared, .. } = visit;
     let limits = shared.limits;
+    if shared.door.is_open() && !speaks_tls(&stream, limits.door_reading).await {
+        shared.door.listen(stream, from, &shared.peers, &limits).await;
+        return None;
+    }
     let acceptor = shared.certificate.acceptor(&[b"http/1.1"]);
     let stream = timeout(limits.idle, acceptor.accept(stream)).await.ok()?.ok()?;
     let (guarded, pass) = Guarded::new(stream, limits.stranger_bytes, shared.peers.clone(), from.ip());
@@ -124,6 +130,13 @@ pub(super) async fn answer(hook: ControlHook, visit: Visit) -> Onward {
         .with_upgrades()
         .await;
     granted.lock().unwrap_or_else(PoisonError::into_inner).take()
+}
+
+/// Whether a visitor begins as TLS does; whoever says nothing may still.
+async fn speaks_tls(stream: &Metered, time: Duration) -> bool {
+    const HANDSHAKE: u8 = 22;
+    let mut first = [0];
+    !matches!(timeout(time, stream.peek(&mut first)).await, Ok(Ok(1..))) || first[0] == HANDSHAKE
 }
 
 /// The smallest buffer with which hyper works.

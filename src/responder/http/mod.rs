@@ -21,7 +21,6 @@ use super::metered::Metered;
 use super::stream::{Gate, Onward, Standing, Visit};
 use super::{Open, Shared, stream};
 use crate::model::probe::Protocol;
-use crate::model::run::Receipt;
 use crate::net::Stream;
 use crate::net::count::{Counted, Counter};
 use steady::Steady;
@@ -67,17 +66,22 @@ pub(super) fn open(service: Service, address: SocketAddr, shared: Arc<Shared>) -
 async fn answer(service: Service, visit: Visit) -> Onward {
     let Visit { stream, from, at, shared, .. } = visit;
     let idle = shared.limits.idle;
-    let mut unasked = shared.receipts.draft(Protocol::Http, from, at);
-    unasked.presented = service.https.then(|| shared.certificate.fingerprint.clone());
+    // How far the other side got tells something, also where no request comes.
+    let unasked = |bytes: Arc<Counter>| {
+        let receipt = shared.receipts.counting(Protocol::Http, (from, at), bytes, 0);
+        receipt.note(|receipt| receipt.presented = service.https.then(|| shared.certificate.fingerprint.clone()));
+        receipt
+    };
     let wire = Counted::new(stream);
-    let bytes = wire.counter();
+    let (bytes, shaking) = (wire.counter(), unasked(wire.counter()));
     let Some(stream) = secured(&service, wire, &shared).await else {
-        keep(unasked, &bytes, &shared);
+        shaking.note(|receipt| receipt.sent_bytes = bytes.sent());
         return None;
     };
     let counted = Counted::new(Steady::new(stream, idle));
-    let bytes = counted.counter();
-    let visitor = Arc::new(Visitor::new(service, Arc::clone(&shared), from, at, counted.counter()));
+    let unasked = unasked(counted.counter());
+    shaking.cancel();
+    let visitor = Arc::new(Visitor::new(service, Arc::clone(&shared), (from, at), counted.counter(), unasked));
     let guest = Arc::clone(&visitor);
     let answering = service_fn(move |request| {
         let visitor = Arc::clone(&guest);
@@ -92,17 +96,7 @@ async fn answer(service: Service, visit: Visit) -> Onward {
         .serve_connection(TokioIo::new(counted), answering)
         .with_upgrades()
         .await;
-    if !visitor.has_asked() {
-        keep(unasked, &bytes, &shared);
-    }
     visitor.onward()
-}
-
-/// Keeps the receipt of a connection on which no request came: how far the other side got still tells something.
-fn keep(mut unasked: Receipt, bytes: &Counter, shared: &Shared) {
-    unasked.received_bytes = bytes.received();
-    unasked.sent_bytes = bytes.sent();
-    shared.receipts.keep(unasked);
 }
 
 /// The stream on which HTTP is spoken; nothing where the TLS handshake fails or takes too long.

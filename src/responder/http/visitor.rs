@@ -1,7 +1,7 @@
 //! One peer on one connection: its requests, their receipts and their answers.
 
 use std::net::SocketAddr;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 
 use bytes::Bytes;
@@ -13,11 +13,11 @@ use hyper::header::{
 };
 use hyper::{Request, Response, StatusCode, Uri};
 
+use super::super::receipts::Draft;
 use super::super::stream::Onward;
 use super::super::{Shared, websocket};
 use super::Service;
 use crate::model::probe::Protocol;
-use crate::model::run::Receipt;
 use crate::model::token::Token;
 use crate::net::count::Counter;
 
@@ -44,24 +44,8 @@ pub(super) struct Visitor {
     accounted: AtomicU64,
     /// What the connection was upgraded to.
     onward: Mutex<Onward>,
-    asked: AtomicBool,
-}
-
-/// A receipt under way; it is kept however the request ends.
-struct Draft<'a> {
-    visitor: &'a Visitor,
-    receipt: Option<Receipt>,
-    sent: u64,
-}
-
-impl Drop for Draft<'_> {
-    fn drop(&mut self) {
-        let Some(mut receipt) = self.receipt.take() else { return };
-        let received = self.visitor.counter.received();
-        receipt.received_bytes = received.saturating_sub(self.visitor.accounted.swap(received, Ordering::Relaxed));
-        receipt.sent_bytes = self.sent;
-        self.visitor.shared.receipts.keep(receipt);
-    }
+    /// The receipt of a connection on which no request came, until one does.
+    unasked: Mutex<Option<Draft>>,
 }
 
 /// How reading a request's body ended.
@@ -75,25 +59,12 @@ impl Visitor {
     pub(super) fn new(
         service: Service,
         shared: Arc<Shared>,
-        from: SocketAddr,
-        at: SocketAddr,
+        (from, at): (SocketAddr, SocketAddr),
         counter: Arc<Counter>,
+        unasked: Draft,
     ) -> Self {
-        Self {
-            service,
-            shared,
-            from,
-            at,
-            counter,
-            accounted: AtomicU64::new(0),
-            onward: Mutex::default(),
-            asked: AtomicBool::new(false),
-        }
-    }
-
-    /// Whether any request came on the connection.
-    pub(super) fn has_asked(&self) -> bool {
-        self.asked.load(Ordering::Relaxed)
+        let (accounted, onward) = (AtomicU64::new(0), Mutex::default());
+        Self { service, shared, from, at, counter, accounted, onward, unasked: Mutex::new(Some(unasked)) }
     }
 
     /// What the connection was upgraded to, once its last request is answered.
@@ -102,14 +73,23 @@ impl Visitor {
     }
 
     pub(super) async fn answer(&self, mut request: Request<Incoming>) -> Response<Full<Bytes>> {
-        self.asked.store(true, Ordering::Relaxed);
+        let unasked = self.unasked.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(unasked) = unasked {
+            unasked.cancel();
+        }
         if let Some(answer) = self.upgrade(&mut request) {
             return answer;
         }
-        let mut draft = self.draft(&request);
-        let token = draft.receipt.as_ref().and_then(|receipt| receipt.token.clone());
+        let token = request
+            .headers()
+            .get(Token::HEADER)
+            .and_then(|value| Token::parse(value.to_str().ok()?))
+            .map(|token| token.as_str().to_owned());
+        let draft = self.draft(&request, token.clone());
         let wanted = page_bytes(request.uri());
-        let mut answer = match self.take(request.into_body()).await {
+        let body = self.take(request.into_body()).await;
+        self.accounted.store(self.counter.received(), Ordering::Relaxed);
+        let mut answer = match body {
             Taken::Whole(bytes) => {
                 let mut answer = Response::new(Full::new(page(wanted)));
                 answer.headers_mut().insert(HeaderName::from_static("x-bothways-received"), HeaderValue::from(bytes));
@@ -125,7 +105,7 @@ impl Visitor {
         if let Some(token) = token.and_then(|token| HeaderValue::try_from(token).ok()) {
             headers.insert(HeaderName::from_static(Token::HEADER), token);
         }
-        draft.sent = answer.body().size_hint().exact().unwrap_or(0);
+        draft.note(|receipt| receipt.sent_bytes = answer.body().size_hint().exact().unwrap_or(0));
         answer
     }
 
@@ -141,18 +121,18 @@ impl Visitor {
         Some(answer)
     }
 
-    fn draft(&self, request: &Request<Incoming>) -> Draft<'_> {
-        let mut receipt = self.shared.receipts.draft(Protocol::Http, self.from, self.at);
-        let headers = request.headers();
-        receipt.token = headers
-            .get(Token::HEADER)
-            .and_then(|value| Token::parse(value.to_str().ok()?))
-            .map(|token| token.as_str().to_owned());
+    /// The receipt of a request; it is kept however that ends.
+    fn draft(&self, request: &Request<Incoming>, token: Option<String>) -> Draft {
+        let (ways, earlier) = ((self.from, self.at), self.accounted.load(Ordering::Relaxed));
+        let draft = self.shared.receipts.counting(Protocol::Http, ways, Arc::clone(&self.counter), earlier);
         let asked = format!("{} {} {:?}", request.method(), request.uri(), request.version());
-        receipt.asked = Some(cut(&asked));
-        receipt.headers = headers.iter().map(kept).collect();
-        receipt.presented = self.service.https.then(|| self.shared.certificate.fingerprint.clone());
-        Draft { visitor: self, receipt: Some(receipt), sent: 0 }
+        draft.note(|receipt| {
+            receipt.token = token;
+            receipt.asked = Some(cut(&asked));
+            receipt.headers = request.headers().iter().map(kept).collect();
+            receipt.presented = self.service.https.then(|| self.shared.certificate.fingerprint.clone());
+        });
+        draft
     }
 
     /// Counts a body and throws it away.

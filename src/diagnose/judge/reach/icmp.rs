@@ -1,12 +1,11 @@
 //! What an ICMP message in place of an answer means: what it says, and who says it.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::IpAddr;
 
 use super::{denied, no_neighbour, refused};
 use crate::diagnose::judge::Case;
 use crate::model::code::Code;
 use crate::model::evidence::Icmp;
-use crate::model::fact::Fact;
 use crate::model::finding::{Confidence, Judgement, Lost, Who};
 use crate::model::flow::Transport;
 use crate::model::way::Way;
@@ -95,12 +94,12 @@ enum Sender {
 
 impl Sender {
     fn of(case: &Case, from: Option<IpAddr>) -> Self {
-        let own = case.evidence.text(Fact::LocalAddress).and_then(|local| local.parse::<SocketAddr>().ok());
+        let own = case.own_address();
         match from.map(|from| from.to_canonical()) {
             None => Self::Unknown,
             // Before this machine: the two may be the same.
             Some(from) if case.address.is_some_and(|target| target.ip().to_canonical() == from) => Self::Target,
-            Some(from) if own.is_some_and(|own| own.ip().to_canonical() == from) => Self::ThisMachine,
+            Some(from) if own == Some(from) => Self::ThisMachine,
             Some(from) => Self::Device(from),
         }
     }

@@ -86,9 +86,9 @@ impl Life {
         let rungs: Vec<Idle> =
             read(Fact::IdleTimes).and_then(|rungs| serde_json::from_value(rungs).ok()).unwrap_or_default();
         let ended = case.evidence.number(Fact::DiedAfterMs).filter(|_| stage == StepKind::Hold);
-        let held = u64::try_from(hold.0.as_millis()).unwrap_or(u64::MAX);
+        let longest = u64::try_from(hold.0.as_millis()).unwrap_or(u64::MAX);
         let deaths = rungs.iter().filter(|rung| !rung.survived).map(|rung| rung.died_after_ms.unwrap_or(rung.idle_ms));
-        let dead = deaths.chain([ended.unwrap_or(held)]).min().unwrap_or(held);
+        let dead = deaths.chain([ended.unwrap_or(longest)]).min().unwrap_or(longest);
         let survived = rungs.iter().filter(|rung| rung.survived && rung.idle_ms < dead).map(|rung| rung.idle_ms).max();
         let kept = read(Fact::KeptAlive).and_then(|kept| serde_json::from_value(kept).ok());
         Self { ended, survived: survived.unwrap_or(0), dead, kept }

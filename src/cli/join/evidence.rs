@@ -1,0 +1,142 @@
+//! What both sides saw of each other, put to the outcomes of both, which then become one list.
+
+use std::net::{IpAddr, SocketAddr};
+
+use super::Both;
+use crate::diagnose::both::{self, Observed};
+use crate::model::code::Code;
+use crate::model::fact::Fact;
+use crate::model::finding::Status;
+use crate::model::flow::Role;
+use crate::model::run::{Outcome, Receipt};
+use crate::model::sighting::Sightings;
+use crate::sys;
+
+/// What each side saw of the other, and where each is.
+pub(super) struct Evidence<'a> {
+    sides: &'a [Role],
+    far: &'a Sightings,
+    far_sides: &'a [Role],
+    far_certificate: &'a str,
+    near: &'a Sightings,
+    near_certificate: &'a str,
+    /// The addresses of this side's probes as the listener may see them, the likeliest first.
+    here: Vec<IpAddr>,
+    /// The listener's.
+    there: Vec<IpAddr>,
+    through_proxy: bool,
+    lost: Option<&'a str>,
+}
+
+impl<'a> Evidence<'a> {
+    pub(super) fn of(both: &'a Both, far: &'a Sightings, near: &'a Sightings) -> Self {
+        let channel = &both.channel;
+        // A proxy's address is not this side's.
+        let seen = (!channel.through_proxy).then_some(channel.welcome.your_address);
+        let mut here: Vec<IpAddr> = both.introduced.iter().copied().chain(seen).collect();
+        here.extend(sys::own_addresses().iter().map(IpAddr::to_canonical));
+        Self {
+            sides: both.sides,
+            far,
+            far_sides: &channel.welcome.sides,
+            far_certificate: &channel.welcome.certificate,
+            near,
+            near_certificate: &both.shared.certificate.fingerprint,
+            here,
+            there: both.listener_addresses(),
+            through_proxy: channel.through_proxy,
+            lost: both.lost.as_deref(),
+        }
+    }
+
+    /// Each side's outcomes with what the other saw, then one list.
+    pub(super) fn judged(&self, mut own: Vec<Outcome>, mut theirs: Vec<Outcome>) -> Vec<Outcome> {
+        for outcome in own.iter_mut().filter(|outcome| went_to(outcome, self.far_sides, &self.there)) {
+            let prober = prober(outcome, &self.here, self.far, !self.through_proxy);
+            let observed = Observed {
+                prober,
+                alone: self.far.alone,
+                certificate: Some(self.far_certificate.to_owned()),
+                governs: false,
+                near: Some(self.near),
+            };
+            both::with_far_side(outcome, self.far, &observed);
+        }
+        for outcome in theirs.iter_mut().filter(|outcome| went_to(outcome, self.sides, &self.here)) {
+            let prober = prober(outcome, &self.there, self.near, true);
+            let observed = Observed {
+                prober,
+                alone: true,
+                certificate: Some(self.near_certificate.to_owned()),
+                governs: true,
+                near: Some(self.far),
+            };
+            both::with_far_side(outcome, self.near, &observed);
+        }
+        let mut all = both::union(own, theirs);
+        for outcome in all.iter_mut().filter(|outcome| outcome.tested_from.is_none()) {
+            self.explain(outcome);
+        }
+        all
+    }
+
+    /// Says why a flow of the other side was not tested, where that is for the channel's sake.
+    fn explain(&self, outcome: &mut Outcome) {
+        if outcome.code != Code::NotTestableFromHere || !self.far_sides.contains(&outcome.from) {
+            return;
+        }
+        let known = outcome.target.is_some() || self.sides.contains(&outcome.to);
+        if let Some(why) = self.lost.filter(|_| known) {
+            outcome.status = Status::Unknown;
+            outcome.sentence = format!(
+                "Opened by the {}, whose `bothways listen` was to test it, but the control channel was lost: {why}.",
+                outcome.from
+            );
+        } else if self.through_proxy && self.sides.contains(&outcome.to) {
+            let endpoint = if outcome.endpoint.is_empty() { outcome.to.as_str() } else { &outcome.endpoint };
+            outcome.sentence = format!(
+                "Opened by the {}, whose `bothways listen` does not know where this machine is, as the control channel came to \
+                 it through a proxy: name it there, with --set {endpoint}.host=ADDRESS.",
+                outcome.from
+            );
+        }
+    }
+}
+
+/// The address of the prober as the far side saw it: of those that it may have, one of the right family, and best one that was
+/// seen on the flow's port.
+///
+/// `translated`: the first of them is what the other side saw on the control channel, which goes before this side's own view.
+fn prober(outcome: &Outcome, candidates: &[IpAddr], far: &Sightings, translated: bool) -> IpAddr {
+    let target = address(outcome, Fact::Address);
+    let local = address(outcome, Fact::LocalAddress).filter(|local| !local.is_unspecified());
+    let fits = |candidate: &&IpAddr| target.is_none_or(|target| target.is_ipv4() == candidate.is_ipv4());
+    let seen = |candidate: &&IpAddr| {
+        let on_port = |port: u16| outcome.port.is_none_or(|wanted| wanted == port);
+        let sighted = far.sighted.iter().any(|one| one.remote.ip() == **candidate && on_port(one.local.port()));
+        sighted || far.receipts.iter().any(|receipt| came(receipt, **candidate, outcome.port))
+    };
+    let fitting = || candidates.iter().filter(fits);
+    let own = || fitting().find(|candidate| Some(**candidate) == local);
+    let known = fitting().find(seen).or_else(|| if translated { fitting().next() } else { own() });
+    known.or_else(|| fitting().next()).copied().or(local).unwrap_or(IpAddr::from([0; 4]))
+}
+
+fn came(receipt: &Receipt, from: IpAddr, port: Option<u16>) -> bool {
+    let parsed = |text: &str| text.parse::<SocketAddr>().ok();
+    parsed(&receipt.source).is_some_and(|source| source.ip().to_canonical() == from)
+        && parsed(&receipt.arrived_at).is_some_and(|at| port.is_none_or(|port| at.port() == port))
+}
+
+fn address(outcome: &Outcome, fact: Fact) -> Option<IpAddr> {
+    let text = outcome.facts.get(fact.word())?.as_str()?;
+    Some(text.parse::<SocketAddr>().ok()?.ip().to_canonical())
+}
+
+/// Whether a tested flow went straight to this very machine: a role may have several, and a proxy is another.
+fn went_to(outcome: &Outcome, roles: &[Role], machine: &[IpAddr]) -> bool {
+    outcome.tested_from.is_some()
+        && roles.contains(&outcome.to)
+        && !outcome.facts.contains_key(Fact::Proxy.word())
+        && address(outcome, Fact::Address).is_some_and(|address| machine.contains(&address))
+}

@@ -1,0 +1,207 @@
+//! `bothways check --join`: both sides at once. Each runs its own flows, each tells what it saw of the other, and the two
+//! make one record.
+//!
+//! Getting there is in [`reach`], probes from addresses that the far side does not know in [`newcomer`], and what both
+//! sides' evidence makes of the outcomes in [`evidence`].
+
+mod evidence;
+mod newcomer;
+mod reach;
+
+use std::net::{IpAddr, Ipv6Addr};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use super::answers::Answers;
+use super::args::CheckArgs;
+use super::bind::{self, OtherSide};
+use super::{CliError, output, progress, session};
+use crate::model::ask::host_port;
+use crate::model::flow::Role;
+use crate::model::probe::Probe;
+use crate::model::run::{CutShort, Outcome, Peer, Run};
+use crate::model::sighting::Sightings;
+use crate::model::span::Span;
+use crate::peer::joiner::{CantJoin, Channel};
+use crate::peer::listener::Wanted;
+use crate::peer::witness::{Tally, Witness};
+use crate::plan::{self, Plan};
+use crate::profile::Profile;
+use crate::responder::{Certificate, Met, Peers, Shared};
+use crate::sys;
+use evidence::Evidence;
+pub(super) use newcomer::place;
+
+/// How long a WebSocket stays idle before the other side's wake-up, where the profile does not say.
+const HOLD: Span = Span::seconds(1);
+/// How much longer than this side's own run the other side's may take.
+const GRACE: Duration = Duration::from_secs(5);
+
+/// Runs both sides. Where the listener is not reached, this side is tested alone, and that is said.
+pub(super) async fn run(mut profile: Profile, sides: &[Role], args: &CheckArgs, code: &str) -> Result<Run, CliError> {
+    if let Some(channel) = reach::reach(&mut profile, sides, args, code).await? {
+        hold(&mut profile);
+        return Both::open(profile, sides, args, channel).await?.run().await;
+    }
+    let plan = planned(&profile, sides, &args.only)?;
+    let observer = progress::observer(plan.probes.len());
+    session::run(&profile, &plan, observer, Vec::new).await
+}
+
+fn planned(profile: &Profile, sides: &[Role], only: &[String]) -> Result<Plan, CliError> {
+    session::with_surroundings(|around| plan::make(profile, sides, only, around))
+        .map_err(|why| CliError::usage(why.to_string()))
+}
+
+/// The wake-up is tried through the idle WebSocket, as the product sends it.
+fn hold(profile: &mut Profile) {
+    for check in &mut profile.checks {
+        if let Probe::Websocket(websocket) = &mut check.probe
+            && websocket.hold.is_none()
+        {
+            websocket.hold = Some(HOLD);
+            check.timeout = check.timeout.map(|timeout| Span(timeout.0 + HOLD.0));
+        }
+    }
+}
+
+/// This side with its responders, joined to the other.
+struct Both<'a> {
+    profile: Profile,
+    sides: &'a [Role],
+    args: &'a CheckArgs,
+    channel: Channel,
+    shared: Arc<Shared>,
+    answers: Answers,
+    witness: Arc<Witness>,
+    began: Instant,
+    /// What the counters said then.
+    ended: Tally,
+    /// Addresses that the listener showed besides those that are known.
+    met: Vec<Met>,
+    /// Addresses of this side that the listener learned of.
+    introduced: Vec<IpAddr>,
+    /// Why the channel was lost, once it was.
+    lost: Option<String>,
+}
+
+impl<'a> Both<'a> {
+    async fn open(
+        mut profile: Profile,
+        sides: &'a [Role],
+        args: &'a CheckArgs,
+        channel: Channel,
+    ) -> Result<Self, CliError> {
+        let welcome = &channel.welcome;
+        let other = OtherSide {
+            roles: &welcome.sides,
+            host: Some(channel.host.clone()),
+            hosts: std::slice::from_ref(&channel.host),
+            addresses: &channel.listener_addresses,
+            answers: &welcome.answers,
+            certificate: &welcome.certificate,
+        };
+        bind::bind(&mut profile, &other);
+        let certificate = Certificate::for_names(&[sys::host_name()])
+            .map_err(|error| CliError::tool(format!("no certificate could be made: {error}")))?;
+        // This side's own flows may go to roles that it plays itself.
+        let own =
+            [IpAddr::from([127, 0, 0, 1]), IpAddr::from(Ipv6Addr::LOCALHOST)].into_iter().chain(sys::own_addresses());
+        let peers = channel.listener_addresses.iter().copied().chain(own).collect();
+        let shared = Arc::new(Shared::new(Peers::only(peers), certificate));
+        let mine = planned(&bind::answerable(&profile, sides), sides, &args.only)?;
+        let answers = Answers::open(&mine.answers, &shared).await;
+        let witness = Arc::new(Witness::start(answers.ports()));
+        for address in &channel.listener_addresses {
+            witness.probe(*address);
+        }
+        let ended = witness.ended();
+        let (met, introduced) = (Vec::new(), Vec::new());
+        let (began, lost) = (Instant::now(), None);
+        Ok(Self { profile, sides, args, channel, shared, answers, witness, began, ended, met, introduced, lost })
+    }
+
+    async fn run(mut self) -> Result<Run, CliError> {
+        let plan = planned(&self.profile, self.sides, &self.args.only)?;
+        let profile = self.profile.clone();
+        let observer = progress::observer(plan.probes.len());
+        let own = session::run(&profile, &plan, observer, Vec::new);
+        let stopped = session::interrupted().await;
+        let give_up = async {
+            tokio::select! {
+                () = stopped => {}
+                () = tokio::time::sleep(plan.deadline + GRACE) => {}
+            }
+        };
+        let (own, theirs) = self.channel.test(self.wanted(Vec::new()), own, give_up).await;
+        let mut run = own?;
+        let mut theirs = self.or_lost(theirs);
+        let mut far = self.what_did_you_see().await;
+        if run.run.cut_short != Some(CutShort::Interrupted) {
+            let introduced = self.introduce(&plan, &mut run.outcomes, &far).await?;
+            let met = self.meet(&mut theirs).await;
+            if introduced || met {
+                far = self.what_did_you_see().await;
+            }
+        }
+        let near = self.near().await;
+        let outcomes = Evidence::of(&self, &far, &near).judged(run.outcomes, theirs);
+        let Channel { welcome, host, port, .. } = &self.channel;
+        run.run.peer = Some(Peer { side: welcome.sides.clone(), address: host_port(host, *port) });
+        self.channel.bye().await;
+        Ok(session::again(run.run, outcomes))
+    }
+
+    /// What the other side is asked to test: all its flows, or these.
+    fn wanted(&self, checks: Vec<String>) -> Wanted {
+        Wanted { answers: self.answers.list.clone(), certificate: self.shared.certificate.fingerprint.clone(), checks }
+    }
+
+    async fn what_did_you_see(&mut self) -> Sightings {
+        let seen = self.channel.what_did_you_see().await;
+        self.or_lost(seen)
+    }
+
+    /// What this side saw of the other.
+    async fn near(&self) -> Sightings {
+        let (witness, began, ended) = (Arc::clone(&self.witness), self.began, self.ended.clone());
+        let addresses = self.listener_addresses();
+        let probed = self.channel.listener_addresses.clone();
+        let looked =
+            tokio::task::spawn_blocking(move || (witness.seen_since(began, &addresses, &ended), witness.means()));
+        let (sighted, means) = looked.await.unwrap_or_default();
+        let (receipts, answers) = (self.shared.receipts.all(), self.answers.list.clone());
+        let missed = self.shared.receipts.missed();
+        Sightings { receipts, sighted, means, answers, alone: true, missed, probed }
+    }
+
+    /// The addresses that the listener's probes come from, as far as is known.
+    fn listener_addresses(&self) -> Vec<IpAddr> {
+        let met = self.met.iter().map(|met| met.address);
+        self.channel.listener_addresses.iter().copied().chain(met).collect()
+    }
+
+    /// Goes on without what a broken channel would have told.
+    fn or_lost<T: Default>(&mut self, told: Result<T, CantJoin>) -> T {
+        told.unwrap_or_else(|error| {
+            if self.lost.is_none() {
+                output::say(&format!(
+                    "The control channel was lost: {error}. This side is tested to its end; what the other side would have \
+                     tested and told is missing."
+                ));
+                self.lost = Some(error.to_string());
+            }
+            T::default()
+        })
+    }
+}
+
+/// Puts outcomes in the place of those of the same flow.
+fn replace(outcomes: &mut [Outcome], anew: Vec<Outcome>) {
+    for new in anew {
+        let same = |old: &&mut Outcome| old.check == new.check && old.endpoint == new.endpoint;
+        if let Some(old) = outcomes.iter_mut().find(same) {
+            *old = new;
+        }
+    }
+}

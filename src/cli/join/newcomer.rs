@@ -1,0 +1,132 @@
+//! Probes that come from addresses which the other side does not know as this one's, and the reverse: behind address
+//! translation or a proxy they look like a stranger's, who is closed without a byte. Both sides then show themselves on the
+//! ways of the flows, and those flows are tested again.
+//!
+//! Nothing of this happens where everything works, or where what failed left a receipt.
+
+use std::net::SocketAddr;
+
+use super::super::{CliError, progress, secrets, session};
+use super::{Both, planned, replace};
+use crate::model::ask::Route;
+use crate::model::code::Code;
+use crate::model::evidence::StepKind;
+use crate::model::fact::Fact;
+use crate::model::finding::Status;
+use crate::model::flow::Transport;
+use crate::model::run::{Outcome, Receipt};
+use crate::model::sighting::{AnsweredBy, Sightings};
+use crate::net::introduce::{self, Place};
+use crate::plan::Plan;
+
+impl Both<'_> {
+    /// Shows the listener from which addresses this side's probes come, where it seems not to know them; whether it learned
+    /// of any. The flows concerned are then tested again.
+    pub(super) async fn introduce(
+        &mut self,
+        plan: &Plan,
+        outcomes: &mut [Outcome],
+        far: &Sightings,
+    ) -> Result<bool, CliError> {
+        let suspects: Vec<&Outcome> = outcomes.iter().filter(|outcome| is_suspect(outcome, far)).collect();
+        let places: Vec<Place> = suspects.iter().filter_map(|outcome| place(outcome, plan)).collect();
+        let checks: Vec<String> = suspects.iter().map(|outcome| outcome.check.clone()).collect();
+        if places.is_empty() {
+            return Ok(false);
+        }
+        let Ok(word) = self.channel.introduce().await else { return Ok(false) };
+        let net = session::net_with(&self.profile, secrets::read(plan)?);
+        self.channel.while_alive(introduce::say(&word, &places, &net)).await;
+        let introduced = self.channel.introduced().await.unwrap_or_default();
+        if introduced.is_empty() {
+            return Ok(false);
+        }
+        let plan = planned(&self.profile, self.sides, &self.with_finders(checks))?;
+        let profile = self.profile.clone();
+        let observer = progress::observer(plan.probes.len());
+        let again = self.channel.while_alive(session::run(&profile, &plan, observer, Vec::new)).await?;
+        replace(outcomes, again.outcomes);
+        self.introduced.extend(introduced);
+        Ok(true)
+    }
+
+    /// The reverse: has the listener show itself where its probes seem to come from addresses that are not known.
+    pub(super) async fn meet(&mut self, theirs: &mut [Outcome]) -> bool {
+        let near = self.near().await;
+        let suspects = theirs.iter().filter(|outcome| is_suspect(outcome, &near));
+        let (checks, ports): (Vec<String>, Vec<(Transport, u16)>) =
+            suspects.filter_map(|outcome| Some((outcome.check.clone(), (outcome.transport, outcome.port?)))).unzip();
+        if checks.is_empty() {
+            return false;
+        }
+        let word = self.shared.door.open(&self.shared.limits);
+        let said = self.channel.introduce_yourself(word.clone(), ports).await;
+        let met = self.shared.door.close(&word);
+        if said.is_err() || met.is_empty() {
+            return false;
+        }
+        self.met.extend(met);
+        let wanted = self.wanted(self.with_finders(checks));
+        if let Ok(again) = self.channel.test_again(wanted).await {
+            replace(theirs, again);
+        }
+        true
+    }
+
+    /// With the checks that find the ports of these.
+    fn with_finders(&self, mut checks: Vec<String>) -> Vec<String> {
+        let found_by = |id: &String| self.profile.checks.iter().find(|check| check.id == *id)?.port.found_by.clone();
+        let finders: Vec<String> = checks.iter().filter_map(found_by).collect();
+        checks.extend(finders);
+        checks
+    }
+}
+
+/// Whether a flow may have failed only because the far side took the prober for a stranger: a responder answers on its port,
+/// which saw nothing of it.
+fn is_suspect(outcome: &Outcome, far: &Sightings) -> bool {
+    let Some(port) = outcome.port.filter(|_| outcome.tested_from.is_some()) else { return false };
+    let responds = far.answers.iter().any(|answer| {
+        answer.by == AnsweredBy::Responder
+            && (&answer.role, answer.transport, answer.port) == (&outcome.to, outcome.transport, port)
+    });
+    let token = outcome.facts.get(Fact::Token.word()).and_then(|token| token.as_str());
+    let seen = far.receipts.iter().any(|receipt| match (&receipt.token, token) {
+        (Some(came), Some(own)) => came == own,
+        _ => arrived_at(receipt, port),
+    });
+    responds && !seen && looks_like_a_strangers(outcome)
+}
+
+/// Strangers' connections are opened and closed, their datagrams not answered, and a proxy's requests not either.
+fn looks_like_a_strangers(outcome: &Outcome) -> bool {
+    let opened = outcome.steps.iter().any(|step| step.kind == StepKind::Connect && step.error.is_none());
+    let failed = !matches!(outcome.status, Status::Pass | Status::Skip | Status::Error);
+    let by_proxy = matches!(
+        outcome.code,
+        Code::ProxyUnreachable
+            | Code::ProxyAuthRequired
+            | Code::ProxyAuthFailed
+            | Code::ProxyDenied
+            | Code::ProxyConnectRefused
+    );
+    failed && !by_proxy && (outcome.transport == Transport::Udp || opened)
+}
+
+/// Where the flow went, and how it was asked.
+pub(in super::super) fn place(outcome: &Outcome, plan: &Plan) -> Option<Place> {
+    let asked = |flow: &crate::model::flow::Flow| flow.check == outcome.check && flow.endpoint == outcome.endpoint;
+    let ask = plan.probes.iter().find(|probe| asked(&probe.flow))?.ask.clone();
+    let ask = crate::model::ask::Ask { port: outcome.port?, ..ask };
+    let connected = outcome.steps.iter().rev().find(|step| step.kind == StepKind::Connect && step.error.is_none());
+    let address = match connected.and_then(|step| step.address.as_deref()) {
+        Some(address) => address,
+        None => outcome.facts.get(Fact::Address.word()).filter(|_| ask.route == Route::Direct)?.as_str()?,
+    };
+    let address: SocketAddr = address.parse().ok()?;
+    Some(Place { ask, address })
+}
+
+fn arrived_at(receipt: &Receipt, port: u16) -> bool {
+    receipt.arrived_at.parse::<SocketAddr>().is_ok_and(|at| at.port() == port)
+}
