@@ -166,7 +166,7 @@ impl<'a> Both<'a> {
     async fn near(&self) -> Sightings {
         let (witness, began, ended) = (Arc::clone(&self.witness), self.began, self.ended.clone());
         let addresses = self.listener_addresses();
-        let probed = addresses.clone();
+        let probed = self.channel.listener_addresses.clone();
         let looked =
             tokio::task::spawn_blocking(move || (witness.seen_since(began, &addresses, &ended), witness.means()));
         let (sighted, means) = looked.await.unwrap_or_default();
