@@ -37,7 +37,7 @@ const HEAD_START: Duration = Duration::from_millis(500);
 const PROXY_BEHIND: Duration = Duration::from_secs(2);
 /// How often, and for how long at most, a listener without a place or too busy to answer is asked again.
 const ROUNDS: u64 = 8;
-const TRYING: Duration = Duration::from_secs(20);
+const TRYING: Duration = Duration::from_secs(40);
 
 /// How the listener may be looked for.
 pub struct Search<'a> {
