@@ -6,6 +6,7 @@ mod instances;
 mod planning;
 mod retries;
 mod verdicts;
+mod ways;
 
 use std::collections::HashMap;
 use std::net::SocketAddr;

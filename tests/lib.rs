@@ -6,6 +6,7 @@ mod both;
 mod both_sides;
 mod cli;
 mod control;
+mod diagnosis;
 mod engine;
 mod house_rules;
 mod http;

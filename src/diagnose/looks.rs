@@ -1,13 +1,17 @@
 //! Which further looks would decide a judgement; pure. The engine takes them while the check still has time, and judges again.
 
+use std::net::SocketAddr;
+
 use crate::diagnose::judge::Case;
-use crate::model::code::Code;
+use crate::model::ask::Ask;
+use crate::model::code::{Code, Group};
 use crate::model::evidence::{Failure, StepKind};
 use crate::model::fact::Fact;
 use crate::model::finding::{Confidence, Judgement, Status};
 use crate::model::flow::Transport;
 use crate::model::look::Look;
-use crate::model::probe::Protocol;
+use crate::model::probe::{Method, Probe, Protocol};
+use crate::wire::smb;
 
 /// A conversation in which something came less than so many milliseconds ago moves, however slowly.
 const MOVING_MS: u64 = 300;
@@ -15,11 +19,48 @@ const MOVING_MS: u64 = 300;
 /// The looks that can tell more about a conversation that was judged so.
 #[must_use]
 pub fn wanted(case: &Case, judgement: &Judgement) -> Vec<Look> {
-    if matches!(judgement.status, Status::Skip | Status::Error) || case.address.is_none() {
+    if matches!(judgement.status, Status::Skip | Status::Error) {
         return Vec::new();
     }
+    let beside = if judgement.status == Status::Pass { Vec::new() } else { beside_way(case, judgement) };
+    if case.address.is_none() {
+        return beside.into_iter().filter(|look| *look == Look::OtherWay).collect();
+    }
     let small = stalls(case).then_some(Look::SmallPackets);
-    small.into_iter().chain(at_way(case, judgement)).chain(at_tls(case, judgement)).collect()
+    let full = (judgement.status == Status::Pass && is_filled(case)).then_some(Look::FullPackets);
+    let again = (judgement.status == Status::Pass && repeated(case)).then_some(Look::Again);
+    let netbios = is_silent_share(case).then_some(Look::Netbios);
+    let further = [at_way(case, judgement), at_tls(case, judgement), at_websocket(case, judgement)];
+    small
+        .into_iter()
+        .chain(full)
+        .chain(further.into_iter().flatten())
+        .chain(beside)
+        .chain(netbios)
+        .chain(again)
+        .collect()
+}
+
+/// The looks that compare with what else could be asked.
+fn beside_way(case: &Case, judgement: &Judgement) -> Vec<Look> {
+    let mut looks = proxies(case, judgement);
+    if judgement.code == Code::HttpRedirected && case.evidence.text(Fact::Location).is_some() {
+        looks.push(Look::Location);
+    }
+    if is_silent_share(case) {
+        looks.push(Look::Netbios);
+    }
+    if heavy(case) && judgement.status != Status::Unknown {
+        looks.push(Look::Lighter);
+    }
+    looks
+}
+
+/// A request with a body, or by another method than pages are asked for with, that came as far as being sent.
+fn heavy(case: &Case) -> bool {
+    let Probe::Http(http) = &case.ask.probe else { return false };
+    let bare = matches!(http.method, None | Some(Method::Get | Method::Head)) && http.send_bytes.is_none();
+    !bare && case.evidence.steps.iter().any(|step| step.kind == StepKind::Request)
 }
 
 /// The look at a TLS handshake that decides most.
@@ -31,8 +72,31 @@ fn at_tls(case: &Case, judgement: &Judgement) -> Option<Look> {
     }
 }
 
+/// An upgrade that failed is tried over the other scheme; while a connection is idle, others are beside it.
+fn at_websocket(case: &Case, judgement: &Judgement) -> Option<Look> {
+    if case.ask.probe.protocol() != Protocol::Websocket {
+        return None;
+    }
+    let idle = case.evidence.steps.iter().any(|step| step.kind == StepKind::Hold);
+    match judgement.code {
+        Code::TimedOut | Code::WsIdleKilled if idle => Some(Look::IdleTimes),
+        Code::WsRefused
+        | Code::WsUpgradeStripped
+        | Code::WsBadAccept
+        | Code::WsFramesLost
+        | Code::Silent
+        | Code::ClosedAfterConnect
+        | Code::ResetOnPayload
+        | Code::ResetAfterConnect => Some(Look::OtherScheme),
+        _ => None,
+    }
+}
+
 /// The look at the way that decides most.
 fn at_way(case: &Case, judgement: &Judgement) -> Option<Look> {
+    if answered_for(case, judgement) {
+        return Some(Look::Answerer);
+    }
     let Some((step, failure)) = case.evidence.stopped_at().and_then(|step| Some((step, step.error?))) else {
         // Nothing failed, and yet it is not proved who answered.
         return (judgement.confidence < Confidence::Proven && only_accepted(case)).then_some(Look::Answerer);
@@ -53,6 +117,41 @@ fn at_way(case: &Case, judgement: &Judgement) -> Option<Look> {
     }
 }
 
+/// Something else than the service seems to have answered a direct request.
+fn answered_for(case: &Case, judgement: &Judgement) -> bool {
+    let suspect = judgement.code == Code::HttpRedirected || judgement.code.group() == Group::Proxy;
+    suspect && case.ask.proxy().is_none() && case.evidence.number(Fact::Status).is_some()
+}
+
+/// The looks that tell what a proxy does, or what it would do.
+fn proxies(case: &Case, judgement: &Judgement) -> Vec<Look> {
+    if !case.ask.probe.protocol().takes_proxy() {
+        return Vec::new();
+    }
+    let evidence = case.evidence;
+    let of_proxy = judgement.code.group() == Group::Proxy;
+    let mut looks = Vec::new();
+    if judgement.status == Status::Fail || of_proxy {
+        looks.push(Look::OtherWay);
+    }
+    if case.ask.proxy().is_none() {
+        return looks;
+    }
+    let signed = evidence.text(Fact::ProxyError).is_some();
+    if !signed && (judgement.code == Code::Silent || of_proxy && evidence.number(Fact::Status).is_some()) {
+        looks.push(Look::ProxyItself);
+    }
+    let untunnelled = evidence.stopped_at().is_some_and(|step| step.kind == StepKind::Proxy);
+    let refused = matches!(
+        judgement.code,
+        Code::ProxyConnectRefused | Code::ProxyDenied | Code::ClosedAfterConnect | Code::ResetOnPayload
+    );
+    if untunnelled && refused {
+        looks.push(Look::ProxyRules);
+    }
+    looks
+}
+
 /// Something accepted the connection, and not a byte came over it.
 fn only_accepted(case: &Case) -> bool {
     case.ask.probe.protocol().transport() == Transport::Tcp
@@ -66,15 +165,46 @@ fn nothing_came(case: &Case) -> bool {
         && case.evidence.number(Fact::TransferPort).is_none()
 }
 
+/// Whether a connection was opened only when its request was sent again.
+fn repeated(case: &Case) -> bool {
+    case.evidence.number(Fact::ConnectRepeats).is_some_and(|repeats| repeats > 0)
+}
+
+/// Whether a file server does not answer on its port. (Where it refuses, the probe itself has looked further.)
+fn is_silent_share(case: &Case) -> bool {
+    case.ask.probe.protocol() == Protocol::Smb
+        && case.ask.port == smb::PORT
+        && case
+            .evidence
+            .stopped_at()
+            .is_some_and(|step| step.kind == StepKind::Connect && step.error == Some(Failure::TimedOut))
+}
+
 /// Whether a conversation stopped moving on a connection that was opened. (One that only idles may well be cut by something else.)
 fn stalls(case: &Case) -> bool {
-    let open = case.ask.probe.protocol().transport() == Transport::Tcp && case.evidence.passed(StepKind::Connect);
+    let open = match case.ask.probe.protocol().transport() {
+        Transport::Tcp => case.evidence.passed(StepKind::Connect),
+        Transport::Udp => case.evidence.fact(Fact::TransferPort).is_some(),
+    };
     let stopped = case.evidence.stopped_at().is_some_and(|step| {
         step.error == Some(Failure::TimedOut)
             && matches!(step.kind, StepKind::Proxy | StepKind::Tls | StepKind::Request | StepKind::Reply)
     });
     let moves = case.evidence.number(Fact::QuietMs).is_some_and(|millis| millis < MOVING_MS);
     open && stopped && !moves
+}
+
+/// Whether full-sized packets matter to the check, and its own exchange has perhaps not shown that they pass.
+fn is_filled(case: &Case) -> bool {
+    let Probe::Http(http) = &case.ask.probe else { return false };
+    http.full_packets == Some(true) && http.send_bytes.is_none()
+}
+
+/// What every packet of the conversation carries besides the bytes whose number can be chosen (RFC 1350: four of a block's own).
+#[must_use]
+pub fn headers(ask: &Ask, address: SocketAddr) -> u64 {
+    let of_ip = if address.ip().to_canonical().is_ipv4() { 20 } else { 40 };
+    of_ip + if ask.probe.protocol().transport() == Transport::Tcp { 20 } else { 8 + 4 }
 }
 
 /// Whether TLS carries HTTP there: what is asked again is asked in HTTP.

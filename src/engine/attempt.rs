@@ -4,16 +4,16 @@ use std::net::{IpAddr, SocketAddr};
 use std::pin::pin;
 use std::time::Duration;
 
-use futures_util::future::{BoxFuture, Either, OptionFuture, join_all, select};
+use futures_util::future::{BoxFuture, Either, OptionFuture, join_all, ready, select};
 use tokio::sync::watch;
 use tokio::time::Instant;
 
 use super::combine::{self, Heard};
-use super::look;
+use super::{aside, look};
 use crate::diagnose::judge::{self, Case};
 use crate::diagnose::looks;
 use crate::model::ask::host_port;
-use crate::model::evidence::{Evidence, Failure, StepKind};
+use crate::model::evidence::{Evidence, Failure, Step, StepKind};
 use crate::model::fact::Fact;
 use crate::model::finding::Judgement;
 use crate::model::flow::Transport;
@@ -25,6 +25,9 @@ use crate::plan::PlannedProbe;
 
 /// A conversation that takes longer is likely to hang: most answers come within a second.
 const MOST_PATIENCE: Duration = Duration::from_millis(1200);
+
+/// How often is looked whether a conversation moves.
+const NOTICE: Duration = Duration::from_millis(250);
 
 /// What ends attempts early: `Some` once the run is cut short.
 pub(super) type Cut = watch::Receiver<Option<CutShort>>;
@@ -46,11 +49,27 @@ pub(super) async fn make(
     let naming = Trace::new(started);
     note_choice(planned, &naming);
     let (host, port) = planned.ask.first_hop();
-    let resolved = within(limit, cut, net.resolver.resolve(host, &naming)).await;
-    let addresses = match resolved {
-        Ok(Ok(addresses)) => addresses,
-        Ok(Err(_)) => return unnamed(planned, naming.finish(Failure::Internal)),
-        Err(ended) => return unnamed(planned, naming.finish(ended)),
+    let found = naming.fork();
+    let other_way = || -> BoxFuture<'_, ()> { Box::pin(aside::other_way(planned, net, &found)) };
+    let resolving = pin!(within(limit, cut, net.resolver.resolve(host, &naming)));
+    let (resolved, looking) = match select(resolving, pin!(tokio::time::sleep(patience(limit)))).await {
+        Either::Left((resolved, _)) => (resolved, None),
+        Either::Right(((), resolving)) => match select(resolving, other_way()).await {
+            Either::Left((resolved, looking)) => (resolved, Some(looking)),
+            Either::Right(((), resolving)) => (resolving.await, Some(Box::pin(ready(())) as BoxFuture<'_, ()>)),
+        },
+    };
+    let ended = match resolved {
+        Ok(Ok(addresses)) => Ok(addresses),
+        Ok(Err(_)) => Err(Failure::Internal),
+        Err(ended) => Err(ended),
+    };
+    let addresses = match ended {
+        Ok(addresses) => addresses,
+        Err(ended) => {
+            let looking = within(limit, cut, looking.unwrap_or_else(other_way));
+            return unnamed(planned, naming.finish(ended), looking, &found).await;
+        }
     };
     let mut names = naming.finish(Failure::NameServerSilent);
     let others = other_addresses(planned, &names, &addresses);
@@ -104,9 +123,25 @@ fn note_choice(planned: &PlannedProbe, trace: &Trace) {
 }
 
 /// The name gave no address: that is the whole conversation.
-fn unnamed(planned: &PlannedProbe, evidence: Evidence) -> Attempt {
-    let case = Case { flow: &planned.flow, ask: &planned.ask, address: None, evidence: &evidence };
-    Attempt { judgement: judge::judge(&case), evidence }
+async fn unnamed(
+    planned: &PlannedProbe,
+    mut evidence: Evidence,
+    looking: impl Future<Output = Result<(), Failure>>,
+    found: &Trace,
+) -> Attempt {
+    let judged = |evidence: &Evidence| {
+        let case = Case { flow: &planned.flow, ask: &planned.ask, address: None, evidence };
+        let judgement = judge::judge(&case);
+        (looks::wanted(&case, &judgement), judgement)
+    };
+    let (looks, judgement) = judged(&evidence);
+    if !looks.contains(&Look::OtherWay) {
+        return Attempt { judgement, evidence };
+    }
+    // Without time for it the judgement rests on what is known.
+    let _ = looking.await;
+    evidence.facts.extend(found.finish(Failure::Interrupted).facts);
+    Attempt { judgement: judged(&evidence).1, evidence }
 }
 
 async fn converse(
@@ -120,8 +155,9 @@ async fn converse(
     if planned.port_found_by.is_some() {
         trace.fact(Fact::InstancePort, planned.ask.port);
     }
+    note_choice(planned, &trace);
     let aside = trace.fork();
-    let asking = pin!(within(limit, &cut, crate::probe::run(&planned.ask, address, net, &trace)));
+    let asking = pin!(within(limit, &cut, noticing(&trace, crate::probe::run(&planned.ask, address, net, &trace))));
     let (asked, looking, begun) = match select(asking, pin!(tokio::time::sleep(patience(limit)))).await {
         Either::Left((asked, _)) => (asked, None, Vec::new()),
         Either::Right(((), asking)) => {
@@ -138,9 +174,7 @@ async fn converse(
         }
     };
     let mut evidence = trace.finish(asked.err().unwrap_or(Failure::Internal));
-    if planned.flow.transport == Transport::Tcp && evidence.passed(StepKind::Connect) {
-        net.paths.opened(address);
-    }
+    note_answer(planned, address, net, &evidence);
     let mut looks = wanted(planned, address, &evidence);
     let still_wanted = !looks.is_empty();
     looks.retain(|look| !begun.contains(look));
@@ -155,6 +189,18 @@ async fn converse(
     Heard { address, judgement: judged(planned, address, &evidence), evidence }
 }
 
+/// A port that accepts or refuses connections shows other checks of the same host how far packets come.
+fn note_answer(planned: &PlannedProbe, address: SocketAddr, net: &Net, evidence: &Evidence) {
+    if planned.ask.probe.protocol().transport() != Transport::Tcp {
+        return;
+    }
+    let refused = |step: &Step| step.error == Some(Failure::Refused) && step.icmp.is_none();
+    let accepts = evidence.passed(StepKind::Connect);
+    if accepts || evidence.stopped_at().is_some_and(refused) {
+        net.paths.answers(address, accepts);
+    }
+}
+
 fn judged(planned: &PlannedProbe, address: SocketAddr, evidence: &Evidence) -> Judgement {
     judge::judge(&Case { flow: &planned.flow, ask: &planned.ask, address: Some(address), evidence })
 }
@@ -167,6 +213,18 @@ fn wanted(planned: &PlannedProbe, address: SocketAddr, evidence: &Evidence) -> V
 /// How long a conversation may take before further looks are taken beside it.
 fn patience(limit: Instant) -> Duration {
     (limit.saturating_duration_since(Instant::now()) * 2 / 5).min(MOST_PATIENCE)
+}
+
+/// Runs `work` and meanwhile notes now and then what moves on its connections.
+async fn noticing<T>(trace: &Trace, work: impl Future<Output = T>) -> T {
+    let mut work = pin!(work);
+    loop {
+        tokio::select! {
+            biased;
+            done = &mut work => return done,
+            () = tokio::time::sleep(NOTICE) => trace.notice(),
+        }
+    }
 }
 
 /// Waits for `work`, but no longer than `limit` and the run last. The error says how it ended.

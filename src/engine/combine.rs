@@ -4,7 +4,6 @@ use std::net::{IpAddr, SocketAddr};
 
 use super::attempt::Attempt;
 use crate::diagnose::judge;
-use crate::model::code::Code;
 use crate::model::evidence::{Evidence, Failure, StepKind};
 use crate::model::fact::Fact;
 use crate::model::finding::{Judgement, Status};
@@ -78,5 +77,5 @@ fn some_work(counted: &[&Heard], worst: &Heard) -> Judgement {
         bad.join(", "),
         worst.judgement.sentence
     );
-    Judgement { status: Status::Warn, code: Code::Flaky, sentence, ..worst.judgement.clone() }
+    Judgement { status: Status::Warn, sentence, ..worst.judgement.clone() }
 }

@@ -1,15 +1,19 @@
 //! Takes further looks at a conversation that fails, beside it while it hangs or after it, within the check's own time.
 
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use futures_util::future::{BoxFuture, join_all};
 
+use super::aside;
 use super::segments;
 use crate::model::evidence::Evidence;
+use crate::model::fact::Fact;
 use crate::model::look::Look;
 use crate::net::trace::Trace;
-use crate::net::{Net, channel, path};
+use crate::net::{Net, channel, path, tcp};
 use crate::plan::PlannedProbe;
+use crate::probe::{self, websocket};
 
 /// Takes all of these looks at once, at a conversation of which so much is seen; what they find is in the trace as soon as it
 /// is known.
@@ -39,10 +43,37 @@ pub(super) async fn take(
                     view.look_beside().await;
                 }
             }),
+            Look::FullPackets => Box::pin(segments::fill(&planned.ask, address, seen, net, trace)),
             Look::SmallPackets => Box::pin(segments::measure(&planned.ask, address, seen, net, trace)),
+            Look::Again => Box::pin(connect_again(planned, address, trace)),
+            Look::OtherWay => Box::pin(aside::other_way(planned, net, trace)),
+            Look::Lighter => Box::pin(aside::lighter(planned, net, trace)),
+            Look::Location => Box::pin(aside::location(planned, address, seen, net, trace)),
+            Look::ProxyItself => Box::pin(aside::proxy_itself(planned, address, trace)),
+            Look::ProxyRules => Box::pin(aside::proxy_rules(planned, address, net, trace)),
+            Look::Netbios => Box::pin(probe::smb::look_for_netbios(&planned.ask, address, trace)),
             Look::Hello => Box::pin(channel::hello::again(&planned.ask, address, net, trace)),
+            Look::OtherScheme => Box::pin(websocket::looks::other_scheme(&planned.ask, address, net, trace)),
+            Look::IdleTimes => Box::pin(websocket::looks::idle_times(&planned.ask, address, net, trace)),
             Look::Clock => Box::pin(channel::clock::compare(&planned.ask, address, net, trace)),
         }
     });
     join_all(all).await;
+}
+
+/// Connections that are opened to see whether their first requests are answered.
+const AGAIN: usize = 3;
+/// The least time after which a system sends a connection request again (RFC 6298 2).
+const FIRST_REPEAT: Duration = Duration::from_millis(900);
+
+/// Opens a few more connections at once, says nothing over them, and counts those whose first request was not answered.
+async fn connect_again(planned: &PlannedProbe, address: SocketAddr, trace: &Trace) {
+    let one = || async {
+        let apart = trace.fork();
+        let opened = tokio::time::timeout(FIRST_REPEAT, tcp::connect(address, &planned.ask, &apart)).await;
+        matches!(opened, Ok(Ok(_)))
+    };
+    let opened = join_all((0..AGAIN).map(|_| one())).await;
+    trace.fact(Fact::ConnectsTried, AGAIN);
+    trace.fact(Fact::ConnectsRepeated, opened.iter().filter(|opened| !**opened).count());
 }

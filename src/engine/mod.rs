@@ -1,10 +1,11 @@
 //! A plan to outcomes: all checks at once, under one deadline, each with its retries.
 
+mod aside;
 mod attempt;
 mod combine;
 mod look;
+mod met;
 pub mod observer;
-mod opened;
 pub mod record;
 pub mod retry;
 pub mod runner;

@@ -1,6 +1,6 @@
 //! Outcomes to the run record: receipts matched, tasks and findings drawn up, the status summed.
 
-use crate::diagnose::{both, fold, tasks};
+use crate::diagnose::{both, fold, issuers, same_host, schemes, tasks};
 use crate::model::finding::Status;
 use crate::model::run::{Outcome, Receipt, Run, RunInfo, SCHEMA, Tool};
 
@@ -10,6 +10,9 @@ pub fn draw_up(info: RunInfo, mut outcomes: Vec<Outcome>, receipts: &[Receipt]) 
     for outcome in &mut outcomes {
         both::attach(outcome, receipts);
     }
+    issuers::judge(&mut outcomes);
+    same_host::explain(&mut outcomes);
+    schemes::compare(&mut outcomes);
     Run {
         schema: SCHEMA,
         tool: Tool { name: "bothways".to_owned(), version: env!("CARGO_PKG_VERSION").to_owned() },

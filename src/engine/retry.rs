@@ -9,6 +9,10 @@ use crate::model::finding::{Confidence, Judgement, Status};
 /// The wait before the second attempt; before every later one it is twice as long as before the last.
 const PAUSE: Duration = Duration::from_millis(200);
 
+/// The wait after an ICMP message in place of an answer: devices send only so many of them, about one a second for each
+/// machine, and other checks need theirs.
+pub const ICMP_PAUSE: Duration = Duration::from_millis(1100);
+
 /// The wait after so many attempts.
 #[must_use]
 pub fn pause(made: u32) -> Duration {

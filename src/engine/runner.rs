@@ -1,24 +1,27 @@
 //! Runs a plan: every check at once, ports that another check finds handed on, everything known kept when it is cut short.
 
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 use super::attempt::{self, Attempt, Cut};
+use super::met::{self, Met};
 use super::observer::Observer;
-use super::opened::Opened;
 use super::retry;
-use crate::diagnose::{flaky, judge};
+use crate::diagnose::{expected, flaky, judge};
 use crate::model::code::Code;
 use crate::model::evidence::Evidence;
 use crate::model::fact::Fact;
 use crate::model::finding::Judgement;
-use crate::model::flow::Transport;
+use crate::model::probe::Probe;
 use crate::model::run::{CutShort, Outcome, PathEvidence};
 use crate::net::Net;
 use crate::plan::{Plan, PlannedProbe, Untested};
+
+/// How long an instance is looked for on the usual port where nobody tells its own.
+const GUESS: Duration = Duration::from_millis(1200);
 
 /// What a probe found for those that wait for it.
 #[derive(Debug, Clone)]
@@ -45,7 +48,7 @@ pub async fn run(
 ) -> Results {
     let (cut, cut_seen) = watch::channel(None);
     let channels: Vec<_> = plan.probes.iter().map(|_| watch::channel(None)).collect();
-    let opened = Arc::new(Opened::default());
+    let met = Arc::new(Met::default());
     let mut tasks = JoinSet::new();
     for (index, planned) in plan.probes.iter().enumerate() {
         let waits_for = planned.port_found_by.and_then(|finder| channels.get(finder)).map(|(_, seen)| seen.clone());
@@ -58,7 +61,7 @@ pub async fn run(
             started,
             cut: cut_seen.clone(),
             observer: Arc::clone(&observer),
-            opened: Arc::clone(&opened),
+            met: Arc::clone(&met),
         };
         tasks.spawn(async move { (index, job.run().await) });
     }
@@ -80,6 +83,7 @@ pub async fn run(
     let tested = tested.map(|(planned, outcome)| outcome.unwrap_or_else(|| crashed(planned)));
     let mut outcomes: Vec<Outcome> = tested.chain(plan.untested.iter().map(untested)).collect();
     flaky::contradicted(&mut outcomes);
+    outcomes.iter_mut().for_each(expected::judge);
     Results { outcomes, cut_short }
 }
 
@@ -105,7 +109,7 @@ struct Job {
     started: Instant,
     cut: Cut,
     observer: Arc<dyn Observer>,
-    opened: Arc<Opened>,
+    met: Arc<Met>,
 }
 
 impl Job {
@@ -123,7 +127,9 @@ impl Job {
             }
         };
         let _ = self.tells.send(Some(found(&outcome)));
-        self.observer.ended(&self.planned.flow.check, &target, outcome.status);
+        let mut shown = outcome.clone();
+        expected::judge(&mut shown);
+        self.observer.ended(&self.planned.flow.check, &target, shown.status);
         outcome
     }
 
@@ -136,12 +142,24 @@ impl Job {
                 self.planned.take_port(port);
                 Ok(())
             }
-            Some(Found::Nothing(why)) => Err(Judgement::skip(
-                Code::PrerequisiteFailed,
-                format!("The port of the instance is not known, for SQL Browser did not tell it: {why}"),
-            )),
+            Some(Found::Nothing(why)) => {
+                let hint = if self.guess().await { usual_port(&self.planned) } else { String::new() };
+                let sentence =
+                    format!("The port of the instance is not known, for SQL Browser did not tell it: {why}{hint}");
+                Err(Judgement::skip(Code::PrerequisiteFailed, sentence))
+            }
             None => Err(Judgement::error("The check that finds the port ended without a word.")),
         }
+    }
+
+    /// Whether the very instance answers on the usual port, for all that nobody told so.
+    async fn guess(&self) -> bool {
+        let mut planned = self.planned.clone();
+        let Probe::Sql(settings) = &mut planned.ask.probe else { return false };
+        settings.account = None;
+        let limit = tokio::time::Instant::now() + GUESS.min(planned.budget);
+        let attempt = attempt::make(&planned, &self.net, self.started, limit, &self.cut).await;
+        attempt.evidence.holds(Fact::InstanceMatches)
     }
 
     async fn attempts(&self) -> Outcome {
@@ -150,28 +168,38 @@ impl Job {
         let mut made = 0;
         loop {
             made += 1;
-            let begun = tokio::time::Instant::now();
             let attempt = attempt::make(&self.planned, &self.net, self.started, limit, &self.cut).await;
+            self.met.note(&self.planned.flow, &attempt.evidence);
+            // With less time than this one took, the next attempt could only run out of it.
+            let latest = limit.checked_sub(lasted(&attempt.evidence)).unwrap_or(limit);
             let attempt = match earlier.take() {
                 Some(earlier) => retry::settle(earlier, attempt, made, &self.planned.ask.target()),
                 None => attempt,
             };
-            // With less time than this one took, the next attempt could only run out of it.
-            let pause = retry::pause(made);
-            let too_late = tokio::time::Instant::now() + pause + begun.elapsed() >= limit;
-            if self.planned.flow.transport == Transport::Tcp {
-                self.opened.note(&attempt.evidence);
-            }
-            // What works for another check at this very place may do so here a moment later, as behind a limit on new
-            // connections.
-            let enough = made >= self.planned.attempts && !self.opened.contradicts(&attempt.evidence);
-            let last = enough || self.cut.borrow().is_some() || too_late;
-            if last || !retry::worthwhile(&attempt.judgement) {
+            if !retry::worthwhile(&attempt.judgement) || !self.again(made, &attempt, latest).await {
                 return outcome(&self.planned, attempt.judgement.clone(), attempt, made);
             }
             earlier = Some(attempt);
-            tokio::time::sleep(pause).await;
         }
+    }
+
+    /// Waits until another attempt may tell something else; or there is none to be made.
+    async fn again(&self, made: u32, attempt: &Attempt, latest: tokio::time::Instant) -> bool {
+        let now = tokio::time::Instant::now();
+        let rejected = met::icmp(&attempt.evidence).is_some();
+        let until = now + if rejected { retry::ICMP_PAUSE } else { retry::pause(made) };
+        // What works for another check at this very place may do so here a moment later, as behind a limit on new
+        // connections.
+        let enough = made >= self.planned.attempts && !self.met.disproves(&attempt.evidence);
+        if enough || self.cut.borrow().is_some() || until >= latest {
+            return false;
+        }
+        tokio::time::sleep_until(until.min(now + retry::pause(made))).await;
+        if rejected && self.met.confirms(&attempt.evidence) && !self.met.disproves(&attempt.evidence) {
+            return false;
+        }
+        tokio::time::sleep_until(until).await;
+        true
     }
 }
 
@@ -179,6 +207,21 @@ impl Attempt {
     fn nothing() -> Self {
         Self { judgement: Judgement::error(""), evidence: Evidence::default() }
     }
+}
+
+fn usual_port(planned: &PlannedProbe) -> String {
+    let (port, endpoint) = (planned.ask.port, &planned.flow.endpoint);
+    format!(
+        " The instance does answer on TCP {port}: where the product names that port instead of the instance, it works without \
+         SQL Browser; check it with --set {endpoint}.port={port}."
+    )
+}
+
+/// How long a conversation took, without what was looked at beside it.
+fn lasted(evidence: &Evidence) -> Duration {
+    let begun = evidence.steps.iter().map(|step| step.at_ms).min().unwrap_or_default();
+    let ended = evidence.steps.iter().map(|step| step.at_ms + step.took_ms.0 / 1000).max().unwrap_or_default();
+    Duration::from_millis(ended.saturating_sub(begun))
 }
 
 fn found(outcome: &Outcome) -> Found {
@@ -189,6 +232,7 @@ fn found(outcome: &Outcome) -> Found {
 fn outcome(planned: &PlannedProbe, judgement: Judgement, attempt: Attempt, attempts: u32) -> Outcome {
     // Of any address: one of several may be rejected while another works.
     let rejected_by = attempt.evidence.steps.iter().rev().find_map(|step| step.icmp);
+    let rejected_by = rejected_by.or_else(|| judge::rejected_aside(&attempt.evidence));
     Outcome {
         tested_from: Some(planned.tested_from.clone()),
         target: Some(planned.ask.target()),
@@ -229,6 +273,7 @@ fn bare(flow: &crate::model::flow::Flow, judgement: Judgement) -> Outcome {
         target: None,
         transport: flow.transport,
         port: None,
+        expect: flow.expect,
         status: judgement.status,
         code: judgement.code,
         lost: judgement.lost,

@@ -5,60 +5,158 @@
 //! ones hang is told by one that is known to work and goes on beside them: they get more than twice its time.
 
 use std::net::SocketAddr;
+use std::pin::pin;
 use std::time::Duration;
 
 use futures_util::StreamExt;
+use futures_util::future::{Either, select};
 use futures_util::stream::FuturesUnordered;
-use tokio::time::{Instant, sleep_until};
+use tokio::time::{Instant, sleep, sleep_until};
 
+use crate::diagnose::looks::headers;
 use crate::model::ask::Ask;
 use crate::model::evidence::{Evidence, Failure, StepKind};
 use crate::model::fact::Fact;
-use crate::model::probe::Probe;
+use crate::model::probe::{Http, Probe, Tftp, TftpRead};
 use crate::model::token::Token;
-use crate::net::Net;
 use crate::net::trace::Trace;
+use crate::net::{Net, path};
 
-/// What is tried first.
-const SMALLEST: u16 = Ask::SMALLEST_SEGMENT;
 /// What Ethernet carries, in bytes: assumed where the system does not tell.
 const ETHERNET: u64 = 1460;
 /// Sizes that are tried at the same time.
-const AT_ONCE: u16 = 6;
+const AT_ONCE: u16 = 10;
 /// The most rounds: enough to find the very byte below the size of an Ethernet packet.
-const ROUNDS: u8 = 4;
+const ROUNDS: u8 = 3;
 /// What a conversation may take beyond twice the time of one that works: a lost packet is sent again well within it.
-const GRACE: Duration = Duration::from_millis(500);
+const GRACE: Duration = Duration::from_millis(400);
 
-/// Finds out whether smaller segments make the conversation work, and publishes the largest packet with which it does.
+/// Finds out whether smaller packets make the conversation work, and publishes the largest packet with which it does.
 pub(super) async fn measure(ask: &Ask, address: SocketAddr, seen: &Evidence, net: &Net, trace: &Trace) {
-    let full = seen.number(Fact::Segment).unwrap_or(ETHERNET);
-    let full = u16::try_from(full).unwrap_or(u16::MAX);
-    if full <= SMALLEST {
-        return;
-    }
-    let again = Again { ask: light(ask, full), address, net, aside: trace.fork() };
-    let mut search = Search { works: SMALLEST, hangs: full };
-    if again.round(SMALLEST, &[]).await.is_none() {
+    let Some(knob) = Knob::of(ask, seen).filter(|knob| knob.full > knob.smallest) else { return };
+    let again = Again { ask: light(ask, knob.full), address, net, aside: trace.fork() };
+    let mut search = Search { works: knob.smallest, hangs: knob.full };
+    if again.round(search.works, &[]).await.is_none() {
         return;
     }
     let mut sizes = search.next();
-    sizes.push(full);
-    for round in 0..ROUNDS {
-        let Some(held) = again.round(search.works, &sizes).await else { return };
-        let whole = held.iter().find(|(size, _)| *size == full).map(|(_, held)| *held);
-        if round == 0 && whole != Some(Held::Hangs) {
-            return;
+    sizes.push(knob.full);
+    let Some(held) = again.round(search.works, &sizes).await else { return };
+    if !held.contains(&(knob.full, Held::Hangs)) {
+        return;
+    }
+    search.learn(&held);
+    let headers = headers(ask, address);
+    tell_limit(search, headers, trace);
+    tokio::join!(narrow(&again, search, headers, trace), async {
+        // Where all that this side sent was acknowledged, the way there is not the one to look at.
+        if seen.number(Fact::Unacknowledged).is_some_and(|bytes| bytes > 0)
+            && let Some(view) = path::View::new(ask, address, &net.paths, trace)
+        {
+            view.follow_large(usize::from(knob.full) + usize::try_from(headers).unwrap_or_default()).await;
         }
-        search.learn(&held);
-        let headers: u16 = if address.is_ipv4() { 40 } else { 60 };
-        trace.fact(Fact::LargestPacket, search.works + headers);
-        trace.fact(Fact::LostPacket, search.hangs + headers);
-        sizes = search.next();
+    });
+}
+
+/// Comes nearer to the limit, round by round.
+async fn narrow(again: &Again<'_>, mut search: Search, headers: u64, trace: &Trace) {
+    for _ in 1..ROUNDS {
+        let sizes = search.next();
         if sizes.is_empty() {
             return;
         }
+        let Some(held) = again.round(search.works, &sizes).await else { return };
+        search.learn(&held);
+        tell_limit(search, headers, trace);
     }
+}
+
+fn tell_limit(search: Search, headers: u64, trace: &Trace) {
+    trace.fact(Fact::LargestPacket, u64::from(search.works) + headers);
+    trace.fact(Fact::LostPacket, u64::from(search.hangs) + headers);
+}
+
+/// What makes the packets of a protocol smaller: the bytes of a TCP segment, or of a TFTP block.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Knob {
+    /// What is tried first: every way carries it.
+    smallest: u16,
+    /// With which the conversation hung.
+    full: u16,
+}
+
+impl Knob {
+    fn of(ask: &Ask, seen: &Evidence) -> Option<Self> {
+        match &ask.probe {
+            Probe::Tftp(tftp) => Some(Self { smallest: Tftp::BLOCK, full: tftp.asked_block()? }),
+            Probe::SqlBrowser(_) => None,
+            _ => {
+                let full = seen.number(Fact::Segment).unwrap_or(ETHERNET);
+                Some(Self { smallest: Ask::SMALLEST_SEGMENT, full: u16::try_from(full).unwrap_or(u16::MAX) })
+            }
+        }
+    }
+
+    /// The question with packets of another size.
+    fn turned(ask: &Ask, size: u16) -> Ask {
+        let mut ask = ask.clone();
+        match &mut ask.probe {
+            Probe::Tftp(tftp) => tftp.blksize = Some(size),
+            _ => ask.largest_segment = Some(size),
+        }
+        ask
+    }
+}
+
+/// Tries after a small exchange whether packets of full size pass as well; where they do not, up to which size they do.
+pub(super) async fn fill(ask: &Ask, address: SocketAddr, seen: &Evidence, net: &Net, trace: &Trace) {
+    let Some(ask) = filled(ask, seen.holds(Fact::Echoed)) else { return };
+    let took: Duration = seen.steps.iter().map(|step| Duration::from_micros(step.took_ms.0)).sum();
+    let aside = trace.fork();
+    let asking = pin!(crate::probe::run(&ask, address, net, &aside));
+    let asking = match select(asking, pin!(sleep(took * 2 + GRACE))).await {
+        Either::Left(_) => return tell(held(&aside.finish(Failure::TimedOut), true), trace),
+        Either::Right(((), asking)) => asking,
+    };
+    let so_far = aside.so_far(Failure::TimedOut);
+    tell(held(&so_far, false), trace);
+    tell_acknowledged(&so_far, trace);
+    match select(asking, pin!(measure(&ask, address, &so_far, net, trace))).await {
+        Either::Left(_) => tell(held(&aside.finish(Failure::TimedOut), true), trace),
+        Either::Right(_) => tell_acknowledged(&aside.so_far(Failure::TimedOut), trace),
+    }
+}
+
+fn tell(held: Held, trace: &Trace) {
+    if held != Held::Unclear {
+        trace.fact(Fact::FullPackets, held == Held::Works);
+    }
+}
+
+/// What tells which half is lost.
+fn tell_acknowledged(evidence: &Evidence, trace: &Trace) {
+    if let Some(bytes) = evidence.number(Fact::Unacknowledged) {
+        trace.fact(Fact::Unacknowledged, bytes);
+    }
+}
+
+/// A question that fills packets. A responder takes and gives as much as is asked; any other server is sent a long header, as
+/// it is sent long cookies and tickets.
+fn filled(ask: &Ask, echoed: bool) -> Option<Ask> {
+    let mut ask = Ask { token: Token::random(), ..ask.clone() };
+    let Probe::Http(http) = &mut ask.probe else { return None };
+    if echoed {
+        let bytes = ETHERNET * 2;
+        *http = Http {
+            https: http.https,
+            path: Some(format!("/?bytes={bytes}")),
+            send_bytes: Some(bytes),
+            ..Http::default()
+        };
+    } else {
+        http.padding = usize::try_from(ETHERNET + 200).ok();
+    }
+    Some(ask)
 }
 
 /// The same question with no more bytes than it takes to fill packets, without idleness, and with a token of its own.
@@ -71,6 +169,7 @@ fn light(ask: &Ask, full: u16) -> Ask {
             http.receive_bytes = http.receive_bytes.map(|bytes| bytes.min(enough));
         }
         Probe::Websocket(websocket) => websocket.hold = None,
+        Probe::Tftp(tftp) => (tftp.read, tftp.windowsize) = (Some(TftpRead::Start), None),
         _ => {}
     }
     ask
@@ -124,7 +223,7 @@ impl Again<'_> {
     }
 
     async fn hold(&self, index: usize, size: u16, trace: &Trace) -> usize {
-        let ask = Ask { largest_segment: Some(size), ..self.ask.clone() };
+        let ask = Knob::turned(&self.ask, size);
         // How it ended is in the trace.
         let _ = crate::probe::run(&ask, self.address, self.net, trace).await;
         index
@@ -132,7 +231,9 @@ impl Again<'_> {
 }
 
 fn held(evidence: &Evidence, ended: bool) -> Held {
-    let connected = evidence.passed(StepKind::Connect);
+    // A datagram's socket is always there: only an answer shows that there is anybody.
+    let datagrams = evidence.number(Fact::SentBytes).is_none();
+    let connected = evidence.passed(StepKind::Connect) && (!datagrams || evidence.fact(Fact::TransferPort).is_some());
     match evidence.stopped_at().and_then(|step| step.error) {
         None if ended => Held::Works,
         None | Some(Failure::TimedOut) if connected => Held::Hangs,
@@ -198,8 +299,8 @@ mod tests {
 
     proptest! {
         #[test]
-        fn every_limit_of_an_ethernet_path_is_found_to_the_byte_in_four_rounds(limit in SMALLEST..1460) {
-            let mut search = Search { works: SMALLEST, hangs: 1460 };
+        fn every_limit_of_an_ethernet_path_is_found_to_the_byte_in_three_rounds(limit in Ask::SMALLEST_SEGMENT..1460) {
+            let mut search = Search { works: Ask::SMALLEST_SEGMENT, hangs: 1460 };
             for _ in 0..ROUNDS {
                 let sizes = search.next();
                 prop_assert!(sizes.iter().all(|size| (search.works + 1..search.hangs).contains(size)), "{search:?}");
@@ -209,8 +310,8 @@ mod tests {
         }
 
         #[test]
-        fn the_limit_stays_between(limit in SMALLEST..u16::MAX, heard in 0..7usize) {
-            let mut search = Search { works: SMALLEST, hangs: u16::MAX };
+        fn the_limit_stays_between(limit in Ask::SMALLEST_SEGMENT..u16::MAX, heard in 0..12usize) {
+            let mut search = Search { works: Ask::SMALLEST_SEGMENT, hangs: u16::MAX };
             let mut told = answers(&search.next(), limit);
             told.truncate(heard);
             search.learn(&told);

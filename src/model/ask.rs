@@ -120,6 +120,19 @@ impl ProxyOrigin {
     }
 }
 
+/// A proxy setting of the operating system, in its own notation.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct SystemProxy {
+    /// The setting's name, as administrators know it.
+    pub name: String,
+    pub proxy: Option<String>,
+    pub exceptions: Option<String>,
+    /// The address of a script that chooses the proxy.
+    pub script: Option<String>,
+    /// Whether such a script is looked for in the network.
+    pub searches: bool,
+}
+
 /// What the certificate of a TLS server must be.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]

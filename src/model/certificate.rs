@@ -17,6 +17,9 @@ pub struct Presented {
     pub not_after: String,
     /// Lower-case hexadecimal, without colons.
     pub sha256: String,
+    /// SHA-256 of the public key; empty where it can't be read.
+    #[serde(default)]
+    pub key: String,
 }
 
 /// What is wrong with one certificate of a chain.

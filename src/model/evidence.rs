@@ -153,7 +153,7 @@ pub enum Failure {
 }
 
 /// An ICMP message that explains a failure.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 pub struct Icmp {
     #[serde(rename = "type")]
     pub kind: u8,

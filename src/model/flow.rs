@@ -37,6 +37,24 @@ pub enum Carries {
     Both,
 }
 
+/// What a check must find of its flow.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Expect {
+    /// The flow works.
+    #[default]
+    Open,
+    /// The flow does not get through from where it is tested.
+    Blocked,
+}
+
+impl Expect {
+    #[must_use]
+    pub fn is_open(&self) -> bool {
+        *self == Self::Open
+    }
+}
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Transport {
@@ -76,6 +94,7 @@ pub struct Flow {
     pub endpoint: String,
     pub carries: Option<Carries>,
     pub transport: Transport,
+    pub expect: Expect,
     /// The check's own words for what to do when the network blocks it; `{from}`, `{to}`, `{host}`, `{port}` already filled in.
     pub remedy: String,
     /// Where the flow is documented.

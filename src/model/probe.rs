@@ -108,6 +108,14 @@ pub struct Http {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(max = 67_108_864))]
     pub receive_bytes: Option<u64>,
+    /// After an answer, whether packets of full size pass as well is tried with a second request: one with a long header, or,
+    /// where a responder of ours answers, with long bodies both ways.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub full_packets: Option<bool>,
+    /// Bytes of a header that only fills packets.
+    #[serde(skip)]
+    #[schemars(skip)]
+    pub padding: Option<usize>,
     /// A text that the answer's body must contain.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub contains: Option<String>,
@@ -241,6 +249,19 @@ pub struct Tftp {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 1, max = 64))]
     pub windowsize: Option<u16>,
+}
+
+impl Tftp {
+    /// The block size of every server (RFC 1350), in bytes.
+    pub const BLOCK: u16 = 512;
+    /// The block size that is asked for when a whole file is read and the check names none.
+    const WHOLE_FILE_BLOCK: u16 = 1428;
+
+    /// The block size to ask for, where one is.
+    #[must_use]
+    pub fn asked_block(&self) -> Option<u16> {
+        self.blksize.or((self.read == Some(TftpRead::Whole)).then_some(Self::WHOLE_FILE_BLOCK))
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]

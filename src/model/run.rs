@@ -6,9 +6,9 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::code::Code;
-use super::evidence::{Facts, Icmp, Step};
+use super::evidence::{Facts, Failure, Icmp, Step};
 use super::finding::{Confidence, Lost, Remedy, Status};
-use super::flow::{Carries, Role, Transport};
+use super::flow::{Carries, Expect, Role, Transport};
 use super::sighting::Sightings;
 
 /// The version of the record's shape.
@@ -91,6 +91,9 @@ pub struct Outcome {
     pub target: Option<String>,
     pub transport: Transport,
     pub port: Option<u16>,
+    /// What the check must find; absent where the flow must work.
+    #[serde(skip_serializing_if = "Expect::is_open", default)]
+    pub expect: Expect,
     pub status: Status,
     pub code: Code,
     pub lost: Option<Lost>,
@@ -145,6 +148,9 @@ pub struct Receipt {
     /// Bytes received and bytes sent back.
     pub received_bytes: u64,
     pub sent_bytes: u64,
+    /// Why the system on which it arrived did not let the answer out, where it did not.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub unsent: Option<Failure>,
     /// Milliseconds from the start of the responder's run.
     pub at_ms: u64,
     /// What arrived, in one line: a request line, a file name, an instance name.
@@ -156,6 +162,11 @@ pub struct Receipt {
     /// Headers as received, where the protocol has them.
     #[serde(skip_serializing_if = "Vec::is_empty", default)]
     pub headers: Vec<(String, String)>,
+}
+
+impl Receipt {
+    /// What [`Self::asked`] says where it is the first frame on a WebSocket that arrived, after the upgrade's own receipt.
+    pub const FIRST_FRAME: &'static str = "the first WebSocket frame";
 }
 
 /// What the checks that serve one task say together.
@@ -177,7 +188,7 @@ pub struct Finding {
     /// The heaviest status among the flows that it explains.
     #[serde(default = "undecided")]
     pub status: Status,
-    /// Ids of the checks that it explains, those that were not tested for this cause among them.
+    /// Ids of the checks that it explains.
     pub outcomes: Vec<String>,
     /// What the flows go to: `TCP host:port`.
     #[serde(default)]

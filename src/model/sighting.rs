@@ -1,10 +1,11 @@
 //! What one side saw of the other side's probes, beyond receipts: connection requests that never became connections.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::evidence::Icmp;
 use super::flow::{Role, Transport};
 use super::run::Receipt;
 
@@ -22,6 +23,12 @@ pub struct Sightings {
     /// Whether no other peer was joined while this one was.
     #[serde(default)]
     pub alone: bool,
+    /// Receipts that found no room. Where there are any, a missing receipt proves nothing.
+    #[serde(default)]
+    pub missed: u64,
+    /// Whom this side's own probes went to: of these it watched its own packets as well.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub probed: Vec<IpAddr>,
 }
 
 impl Sightings {
@@ -54,6 +61,9 @@ pub struct Sighting {
     pub local: SocketAddr,
     /// Milliseconds from when this side began to look.
     pub at_ms: u64,
+    /// The ICMP message that refused, where it was one.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub icmp: Option<Icmp>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
@@ -61,13 +71,21 @@ pub struct Sighting {
 pub enum SightingKind {
     /// A connection request is half-open here: it passed this host's firewall and was answered.
     HalfOpen,
-    /// A half-open connection was ended by a reset or an ICMP message; the counters tell no address, so `remote` is the
-    /// only peer that was joined at the time.
+    /// A half-open connection was ended by a reset or an ICMP message. The counters tell no address: `remote` is the peer
+    /// that asks, and it need not be the one.
     HalfOpenEnded,
     /// A packet of the request arrived at this host (its firewall may still have dropped it).
     RequestIn,
     /// A packet of the answer left this host.
     ReplyOut,
+    /// A refusal of the request left this host: a reset, or an ICMP message of its own.
+    RefusalOut,
+    /// The answer was refused: a reset in the peer's name came, or an ICMP message about the answer.
+    ReplyRefused,
+    /// A packet of a request of this side's own left this host, to `remote`.
+    RequestOut,
+    /// A packet of the answer to it arrived at this host (its firewall may still have dropped it).
+    ReplyIn,
 }
 
 /// What answers on one port of one side.
@@ -79,6 +97,17 @@ pub struct Answering {
     pub port: u16,
     pub checks: Vec<String>,
     pub by: AnsweredBy,
+    /// What answers over IPv6, where that is something else.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub over_v6: Option<AnsweredBy>,
+}
+
+impl Answering {
+    /// What answers those who come to this address.
+    #[must_use]
+    pub fn at(&self, address: IpAddr) -> AnsweredBy {
+        self.over_v6.filter(|_| address.to_canonical().is_ipv6()).unwrap_or(self.by)
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
@@ -88,6 +117,8 @@ pub enum AnsweredBy {
     Responder,
     /// Something that was there already: the real service, it seems.
     Service,
+    /// Something that was there already, but for others of this machine's addresses only: 127.0.0.1, for instance.
+    Elsewhere,
     /// Nothing: the port could not be opened.
     Nothing,
 }

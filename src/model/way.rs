@@ -39,8 +39,6 @@ pub struct Answered {
     pub arrived: Option<u8>,
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub icmp: Option<Icmp>,
-    /// How long it took, in milliseconds.
-    pub took_ms: u64,
 }
 
 /// What an answer says.
@@ -68,6 +66,12 @@ impl Way {
     #[must_use]
     pub fn of_others(evidence: &Evidence) -> Self {
         Self::read(evidence, Fact::OtherHops, Fact::OtherAnsweredAt)
+    }
+
+    /// The way of packets of full size, where such packets are lost.
+    #[must_use]
+    pub fn of_large(evidence: &Evidence) -> Self {
+        Self::read(evidence, Fact::LargeHops, Fact::LargeAnsweredAt)
     }
 
     fn read(evidence: &Evidence, hops: Fact, end: Fact) -> Self {

@@ -5,6 +5,7 @@ use std::pin::Pin;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
+use std::time::{Duration, Instant};
 
 use socket2::Socket;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
@@ -17,6 +18,15 @@ pub struct Counter {
     sent: AtomicU64,
     received: AtomicU64,
     line: Mutex<Line>,
+    moved: Mutex<Option<Moved>>,
+}
+
+/// When the conversation was last seen to have come further.
+#[derive(Debug, Clone, Copy)]
+struct Moved {
+    at: Instant,
+    /// Bytes acknowledged and received by then.
+    bytes: u64,
 }
 
 /// Where the system is asked how far the bytes have come.
@@ -56,6 +66,21 @@ impl Counter {
         self.line.lock().unwrap_or_else(PoisonError::into_inner).delivery()
     }
 
+    /// Notes whether more bytes have come there, or here, since the last time.
+    pub fn notice(&self) {
+        let bytes = self.received() + self.delivery().map_or_else(|| self.sent(), |delivery| delivery.acknowledged);
+        let mut moved = self.moved.lock().unwrap_or_else(PoisonError::into_inner);
+        if moved.is_none_or(|moved| moved.bytes < bytes) {
+            *moved = Some(Moved { at: Instant::now(), bytes });
+        }
+    }
+
+    /// For how long nothing was noticed to move.
+    #[must_use]
+    pub fn quiet(&self) -> Option<Duration> {
+        self.moved.lock().unwrap_or_else(PoisonError::into_inner).map(|moved| moved.at.elapsed())
+    }
+
     fn close(&self) {
         let mut line = self.line.lock().unwrap_or_else(PoisonError::into_inner);
         *line = Line::Closed(line.delivery());
@@ -77,6 +102,7 @@ impl<S> Counted<S> {
     /// Lets the counter ask the system how far the bytes have come, over a second handle on the stream's socket.
     pub fn watch(&self, socket: Socket) {
         *self.counter.line.lock().unwrap_or_else(PoisonError::into_inner) = Line::Open(socket);
+        self.counter.notice();
     }
 
     #[must_use]
@@ -100,7 +126,11 @@ impl<S: AsyncRead + Unpin> AsyncRead for Counted<S> {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let before = buf.filled().len();
         let poll = Pin::new(&mut self.stream).poll_read(cx, buf);
-        self.counter.received.fetch_add((buf.filled().len() - before) as u64, Ordering::Relaxed);
+        let bytes = (buf.filled().len() - before) as u64;
+        if bytes > 0 {
+            self.counter.received.fetch_add(bytes, Ordering::Relaxed);
+            self.counter.notice();
+        }
         poll
     }
 }

@@ -1,7 +1,10 @@
 //! Opening TCP connections, with the ICMP message behind a failure where the system tells.
 
+use std::future::poll_fn;
 use std::io;
 use std::net::SocketAddr;
+use std::pin::pin;
+use std::task::Poll;
 
 use socket2::{Domain, Protocol, Socket, Type};
 use tokio::net::{TcpSocket, TcpStream};
@@ -27,18 +30,22 @@ pub async fn connect(address: SocketAddr, ask: &Ask, trace: &Trace) -> Result<Co
         Ok(pair) => pair,
         Err(error) => return Err(step.fail_io(&error)),
     };
-    match socket.connect(address).await {
+    let mut connecting = pin!(socket.connect(address));
+    // Asked for the first time, it sends the request: from then on the local port is known, even where no answer comes.
+    let at_once = poll_fn(|context| Poll::Ready(connecting.as_mut().poll(context))).await;
+    if let Some(local) = watch.local_addr().ok().and_then(|local| local.as_socket()) {
+        trace.fact(Fact::LocalAddress, local.to_string());
+    }
+    let connected = match at_once {
+        Poll::Ready(connected) => connected,
+        Poll::Pending => connecting.await,
+    };
+    match connected {
         Ok(stream) => {
             step.pass();
             Ok(opened(stream, watch, trace))
         }
-        Err(error) => {
-            // Tells an ICMP message of this machine's own kernel from one that came over the network.
-            if let Some(local) = watch.local_addr().ok().and_then(|local| local.as_socket()) {
-                trace.fact(Fact::LocalAddress, local.to_string());
-            }
-            Err(step.fail_icmp(&error, sys::take_icmp(&watch)))
-        }
+        Err(error) => Err(step.fail_icmp(&error, sys::take_icmp(&watch))),
     }
 }
 
@@ -63,9 +70,6 @@ fn opened(stream: TcpStream, watch: Socket, trace: &Trace) -> Connection {
     let _ = stream.set_nodelay(true);
     if let Some(repeats) = sys::repeated_requests(&stream).filter(|repeats| *repeats > 0) {
         trace.fact(Fact::ConnectRepeats, repeats);
-    }
-    if let Ok(local) = stream.local_addr() {
-        trace.fact(Fact::LocalAddress, local.to_string());
     }
     let counted = Counted::new(stream);
     counted.watch(watch);

@@ -111,6 +111,11 @@ impl Trace {
         self.with(|inner| inner.counters.push(counter));
     }
 
+    /// Notes what moves on the connections while nothing is recorded.
+    pub fn notice(&self) {
+        self.with(|inner| inner.counters.iter().for_each(|counter| counter.notice()));
+    }
+
     /// What would be known if the recording were cut now.
     #[must_use]
     pub fn so_far(&self, cut: Failure) -> Evidence {
@@ -175,12 +180,15 @@ impl Inner {
         let sent = self.counters.iter().map(|counter| counter.sent()).sum::<u64>();
         tell(Fact::SentBytes, sent);
         tell(Fact::ReceivedBytes, self.counters.iter().map(|counter| counter.received()).sum());
+        if self.steps.iter().all(|entry| entry.step.error.is_none()) {
+            return;
+        }
+        if let Some(quiet) = self.counters.iter().filter_map(|counter| counter.quiet()).min() {
+            tell(Fact::QuietMs, u64::try_from(quiet.as_millis()).unwrap_or(u64::MAX));
+        }
         let deliveries: Option<Vec<Delivery>> = self.counters.iter().map(|counter| counter.delivery()).collect();
-        let failed = self.steps.iter().any(|entry| entry.step.error.is_some());
-        let Some(deliveries) = deliveries.filter(|_| failed) else { return };
+        let Some(deliveries) = deliveries else { return };
         tell(Fact::Unacknowledged, sent.saturating_sub(deliveries.iter().map(|one| one.acknowledged).sum()));
-        let quiet = deliveries.iter().map(|one| one.quiet).min().unwrap_or_default();
-        tell(Fact::QuietMs, u64::try_from(quiet.as_millis()).unwrap_or(u64::MAX));
         tell(Fact::Segment, deliveries.iter().map(|one| one.segment).max().unwrap_or_default());
     }
 }

@@ -39,6 +39,14 @@ pub const PREFIX: &str = "bothways1.";
 
 const FIXED: usize = 8 + 16 + 32 + 2;
 
+impl JoinCode {
+    /// Puts hosts first that the joining side's profile names, so that the two sides meet at the address, and in the family,
+    /// by which its flows go.
+    pub fn prefer(&mut self, named: &[&str]) {
+        self.hosts.sort_by_key(|host| !named.contains(&host.as_str()));
+    }
+}
+
 impl fmt::Display for JoinCode {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut bytes = Vec::with_capacity(FIXED + 64);
@@ -108,6 +116,14 @@ mod tests {
             let _ = text.parse::<JoinCode>();
             let _ = format!("{PREFIX}{text}").parse::<JoinCode>();
         }
+    }
+
+    #[test]
+    fn a_host_that_the_profile_names_is_tried_first() {
+        let hosts = ["10.9.2.2", "fd09:2::2", "10.9.3.2"].map(str::to_owned).to_vec();
+        let mut code = JoinCode { hosts, port: 1, fingerprint: [7; 32], token: [9; 16], expires: 0 };
+        code.prefer(&["fd09:2::2", "elsewhere"]);
+        assert_eq!(code.hosts, ["fd09:2::2", "10.9.2.2", "10.9.3.2"]);
     }
 
     #[test]

@@ -146,7 +146,7 @@ impl Search<'_> {
             sleep(limit).await;
             let so_far = trace.so_far(Failure::TimedOut);
             if so_far.steps.iter().any(|step| step.kind == StepKind::Connect && step.error.is_none()) {
-                sleep(ACCEPTED - limit).await;
+                sleep(ACCEPTED.saturating_sub(limit)).await;
             }
         };
         let opened = tokio::select! {

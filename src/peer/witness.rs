@@ -11,11 +11,13 @@
 //! |---|---|---|---|
 //! | request lost on the way | - | - | - |
 //! | request dropped by this host's own firewall (input) | - | - | request in |
-//! | reply dropped or rejected by this host's own firewall (output) | half-open, lasts | - | request in |
+//! | request refused by it (reset, ICMP) | - | - | request in, refusal out |
+//! | reply dropped by this host's own firewall (output) | half-open, lasts | - | request in |
+//! | reply rejected by it (reset, ICMP) | as below | as below | request in, reply refused |
 //! | reply dropped on the way | half-open, lasts | - | request in, reply out |
-//! | reply answered with a TCP reset | for microseconds | ended | request in, reply out |
-//! | reply answered with ICMP net- or host-unreachable, ICMPv6 admin-prohibited or port-unreachable | for microseconds | ended | request in, reply out |
-//! | reply answered with another ICMP (admin-, host-, net-prohibited, port-, protocol-unreachable; ICMPv6 no-route, address-unreachable) | half-open, lasts | - | request in, reply out |
+//! | reply answered with a TCP reset | for microseconds | ended | request in, reply out, reply refused |
+//! | reply answered with ICMP net- or host-unreachable, ICMPv6 admin-prohibited or port-unreachable | for microseconds | ended | request in, reply out, reply refused |
+//! | reply answered with another ICMP (admin-, host-, net-prohibited, port-, protocol-unreachable; ICMPv6 no-route, address-unreachable) | half-open, lasts | - | request in, reply out, reply refused |
 //! | connected | for one round trip: rarely | - | request in, reply out |
 //!
 //! An output rule of this host that rejects with ICMP host-unreachable ends the half-open connection too. "Lasts" is
@@ -30,22 +32,28 @@
 //! - Other machines behind the peer's address (NAT) are not told from it, and the counters know no address at all.
 //! - A program that takes packets before the system does (XDP, a virtual machine's own interface) hides them.
 
+mod passing;
 mod seen;
 
+use std::collections::HashMap;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::thread::{self, JoinHandle};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::thread::{self, JoinHandle, Thread};
 use std::time::{Duration, Instant};
 
 use crate::model::flow::Transport;
 use crate::model::sighting::{Means, Sighting, SightingKind};
-use crate::sys::{ConnectionTable, Counters, Counts, Direction, Packets};
-use crate::wire::packet::{self, Carried, Packet};
+use crate::sys::{ConnectionTable, Counters, Counts, ListeningPorts, Packets, thread_time};
+use crate::wire::packet;
+use passing::Passing;
 use seen::Seen;
 
-/// The time between two looks at the table of connections.
+/// The time between two looks at the table of connections, where nothing calls for one. A half-open connection whose answer
+/// this host's own firewall keeps back lasts for a second.
 const PAUSE: Duration = Duration::from_millis(50);
+/// The shortest time between two looks.
+const SHORTEST_PAUSE: Duration = Duration::from_millis(5);
 /// How many times as long as a look took the next pause is: 20,000 connections take a tenth of a second to look through,
 /// and that is to cost no more than a twentieth of one core.
 const PAUSE_FOR_EACH_LOOK: u32 = 19;
@@ -70,9 +78,11 @@ struct Watch {
     udp: Vec<u16>,
     table: Option<Mutex<ConnectionTable>>,
     counters: Option<Mutex<Counters>>,
+    listening: Option<Mutex<ListeningPorts>>,
     before: Counts,
     packets: Option<Packets>,
     seen: Mutex<Seen>,
+    sampler: OnceLock<Thread>,
     stopped: AtomicBool,
 }
 
@@ -87,6 +97,9 @@ impl Witness {
             thread::Builder::new().name(name.to_owned()).spawn(move || work(&watch)).ok()
         };
         let sampler = watch.table.as_ref().and_then(|_| begin("witness-table", Watch::sample_on));
+        if let Some(sampler) = &sampler {
+            let _ = watch.sampler.set(sampler.thread().clone());
+        }
         let capturer = watch.packets.as_ref().and_then(|_| begin("witness-packets", Watch::capture_on));
         Self { watch, started: Instant::now(), sampler, capturer }
     }
@@ -117,25 +130,58 @@ impl Witness {
         self.watch.seen().of(peer)
     }
 
-    /// What was seen of these addresses of one peer since `since`. `ended` is [`Witness::half_open_ended`] as it was then, to be
-    /// given only where no other peer was joined: the counters tell no address.
-    pub fn seen_since(&self, since: Instant, peer: &[IpAddr], ended: Option<u64>) -> Vec<Sighting> {
+    /// From now on, this side's own packets to and from this address are watched as well.
+    pub fn probe(&self, remote: IpAddr) {
+        self.watch.seen().probe(remote);
+    }
+
+    /// What was seen of these addresses of one peer since `since`. `before` is [`Witness::ended`] as it was then: the counters
+    /// tell no address, so that what they tell is the peer's only where no other was joined.
+    pub fn seen_since(&self, since: Instant, peer: &[IpAddr], before: &Tally) -> Vec<Sighting> {
         let from = u64::try_from(since.saturating_duration_since(self.started).as_millis()).unwrap_or(u64::MAX);
         let mut seen: Vec<Sighting> = peer.iter().flat_map(|address| self.seen_of(*address)).collect();
         seen.retain(|sighting| sighting.at_ms >= from);
-        if let (Some(address), true) = (peer.first(), ended.is_some_and(|then| self.half_open_ended() > then)) {
-            let nowhere = SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), 0);
-            let remote = SocketAddr::new(*address, 0);
-            let kind = SightingKind::HalfOpenEnded;
-            seen.push(Sighting { kind, transport: Transport::Tcp, remote, local: nowhere, at_ms: from });
+        let ports = self.ended().ports_since(before, &self.watch.tcp);
+        let kind = SightingKind::HalfOpenEnded;
+        for (address, port) in
+            peer.first().into_iter().flat_map(|address| ports.iter().map(move |port| (address, port)))
+        {
+            let (remote, local) = (SocketAddr::new(*address, 0), SocketAddr::new(Ipv4Addr::UNSPECIFIED.into(), *port));
+            seen.push(Sighting { kind, transport: Transport::Tcp, remote, local, at_ms: from, icmp: None });
         }
         seen
+    }
+
+    /// What the counters say now of half-open connections that were ended.
+    pub fn ended(&self) -> Tally {
+        let ports = self.watch.listening.as_ref().and_then(|listening| locked(listening).turned_away());
+        Tally { all: self.half_open_ended(), ports }
     }
 
     /// How many half-open connections of this machine were ended by a reset or an ICMP message since the start,
     /// whoever's they were and on whatever port: evidence about a peer only while no other is joined.
     pub fn half_open_ended(&self) -> u64 {
         self.watch.counted().map_or(0, |now| now.ended.saturating_sub(self.watch.before.ended))
+    }
+}
+
+/// Half-open connections that were ended, by the counters of one moment.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Tally {
+    all: u64,
+    /// What each listening port has turned away, those among it; nothing where the system does not tell.
+    ports: Option<HashMap<u16, u64>>,
+}
+
+impl Tally {
+    /// The watched ports on which some were ended since then; 0 for any of them, where it is not known on which.
+    fn ports_since(&self, before: &Self, watched: &[u16]) -> Vec<u16> {
+        if self.all <= before.all {
+            return Vec::new();
+        }
+        let Some(now) = &self.ports else { return vec![0] };
+        let then = |port: &u16| before.ports.as_ref().and_then(|ports| ports.get(port)).copied().unwrap_or(0);
+        watched.iter().copied().filter(|port| now.get(port).is_some_and(|drops| *drops > then(port))).collect()
     }
 }
 
@@ -161,9 +207,11 @@ impl Watch {
         Self {
             before: counters.as_mut().and_then(Counters::read).unwrap_or_default(),
             counters: counters.map(Mutex::new),
+            listening: if tcp.is_empty() { None } else { ListeningPorts::open().map(Mutex::new) },
             table: if tcp.is_empty() { None } else { ConnectionTable::open().map(Mutex::new) },
-            packets: if tcp.is_empty() && udp.is_empty() { None } else { Packets::open() },
+            packets: Packets::open(),
             seen: Mutex::new(Seen::new(Instant::now())),
+            sampler: OnceLock::new(),
             stopped: AtomicBool::new(false),
             tcp,
             udp,
@@ -184,10 +232,16 @@ impl Watch {
 
     /// Looks at the table of connections until the witness is dropped.
     fn sample_on(&self) {
+        let mut cost = Duration::from_millis(1);
         while !self.stopped() {
-            let began = Instant::now();
+            let began = (Instant::now(), thread_time());
             self.sample();
-            thread::park_timeout((began.elapsed() * PAUSE_FOR_EACH_LOOK).clamp(PAUSE, LONGEST_PAUSE));
+            // On a busy machine most of a look is waiting, which costs nobody anything.
+            let computed = thread_time().zip(began.1).map(|(now, before)| now.saturating_sub(before));
+            // One slow look may be a busy machine's doing, which is no reason to look less often.
+            cost = computed.unwrap_or_else(|| began.0.elapsed()).min(cost * 2);
+            thread::sleep((cost * PAUSE_FOR_EACH_LOOK).clamp(SHORTEST_PAUSE, LONGEST_PAUSE));
+            thread::park_timeout(PAUSE);
         }
     }
 
@@ -200,12 +254,16 @@ impl Watch {
         }
     }
 
-    /// Reads packets until the witness is dropped.
+    /// Reads packets until the witness is dropped. A connection request calls for a look at the table.
     fn capture_on(&self) {
         let Some(packets) = &self.packets else { return };
         while !self.stopped() {
             if packets.wait() {
+                let before = self.seen().requests();
                 self.read_packets(PACKETS_AT_ONCE);
+                if let Some(sampler) = self.sampler.get().filter(|_| self.seen().requests() > before) {
+                    sampler.unpark();
+                }
             }
         }
     }
@@ -217,36 +275,10 @@ impl Watch {
         let mut buffer = [0; Packets::BYTES];
         for _ in 0..most {
             let Some((bytes, direction)) = packets.next(&mut buffer) else { break };
-            if let Some(packet) = packet::read(bytes) {
-                self.note(&packet, direction, packets, &mut seen);
+            if let Some(read) = packet::read(bytes) {
+                let (tcp, udp, is_own) = (&self.tcp, &self.udp, &|ip| packets.is_own(ip));
+                Passing { tcp, udp, direction, is_own, seen: &mut seen }.note(&read);
             }
-        }
-    }
-
-    fn note(&self, packet: &Packet, direction: Option<Direction>, packets: &Packets, seen: &mut Seen) {
-        let Packet { from, to, carried } = *packet;
-        let (transport, watched) = match carried {
-            Carried::Tcp { .. } => (Transport::Tcp, &self.tcp),
-            Carried::Udp => (Transport::Udp, &self.udp),
-        };
-        let (may_ask, may_answer) = match carried {
-            Carried::Tcp { syn, ack } => (syn && !ack, syn && ack),
-            Carried::Udp => (true, true),
-        };
-        let is_own = |address: SocketAddr| packets.is_own(address.ip());
-        let goes = |wanted: Direction, own: SocketAddr| direction.is_none_or(|there| there == wanted) && is_own(own);
-        if may_ask && watched.contains(&to.port()) && goes(Direction::In, to) {
-            seen.keep(SightingKind::RequestIn, transport, from, to);
-            if carried == Carried::Udp {
-                seen.asked(from, to);
-            }
-        }
-        if may_answer && watched.contains(&from.port()) && goes(Direction::Out, from) {
-            seen.keep(SightingKind::ReplyOut, transport, to, from);
-        } else if carried == Carried::Udp
-            && let Some(asked) = seen.asked_by(to).filter(|_| goes(Direction::Out, from))
-        {
-            seen.keep(SightingKind::ReplyOut, transport, to, asked);
         }
     }
 }

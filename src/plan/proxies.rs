@@ -9,9 +9,8 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use hyper_util::client::proxy::matcher::Matcher;
 
-use crate::model::ask::{Proxy, ProxyAuth, ProxyOrigin, host_port};
+use crate::model::ask::{Proxy, ProxyAuth, ProxyOrigin, SystemProxy, host_port};
 use crate::model::secret::{Account, SecretSource};
-use crate::sys::SystemProxy;
 
 /// The variables that are read; one that tells a CGI program is the last.
 pub const VARIABLES: [&str; 9] =

@@ -102,6 +102,7 @@ impl View<'_> {
             endpoint: self.endpoint.name.clone(),
             carries: check.carries,
             transport: check.transport,
+            expect: check.expect,
             remedy: with_port(&self.rule(), self.port()),
             source: check.source.clone(),
         }

@@ -22,14 +22,11 @@ use self::talk::{Talk, Transfer, shown};
 use crate::model::ask::Ask;
 use crate::model::evidence::{Failure, StepKind};
 use crate::model::fact::Fact;
-use crate::model::probe::{Tftp, TftpRead};
+use crate::model::probe::Tftp;
 use crate::net::trace::Trace;
 use crate::net::udp::Datagrams;
 use crate::net::{Net, Stopped};
 use crate::wire::tftp::{self as wire, Options, Packet, Request, error, option};
-
-/// The block size that is asked for when a whole file is read and the check names none.
-const BLOCK_SIZE: u16 = 1428;
 
 pub(super) async fn run(
     settings: &Tftp,
@@ -59,8 +56,7 @@ pub(super) async fn run(
 
 fn request(settings: &Tftp, ask: &Ask, trace: &Trace) -> Request {
     let mut options = Options::default().with(option::TRANSFER_SIZE, 0);
-    let whole = settings.read == Some(TftpRead::Whole);
-    if let Some(size) = settings.blksize.or(whole.then_some(BLOCK_SIZE)) {
+    if let Some(size) = settings.asked_block() {
         options = options.with(option::BLOCK_SIZE, size.into());
     }
     if let Some(size) = settings.windowsize {

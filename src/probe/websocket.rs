@@ -3,6 +3,7 @@
 //! Only what the protocol guarantees decides for a real server: the upgrade and an answered ping. A responder shows itself
 //! by repeating the token; with it data is tried both ways, and its push after the idle time is what a wake-up needs.
 
+pub mod looks;
 mod upgrade;
 
 use std::net::SocketAddr;

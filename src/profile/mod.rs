@@ -28,7 +28,7 @@ mod yaml;
 use std::net::IpAddr;
 
 use crate::model::ask::{ProxyAuth, TlsExpectation};
-use crate::model::flow::{Carries, Role, Transport};
+use crate::model::flow::{Carries, Expect, Role, Transport};
 use crate::model::probe::{Probe, SqlEncryption};
 use crate::model::secret::Account;
 use crate::model::span::Span;
@@ -141,6 +141,8 @@ pub struct Check {
     pub port: PortRule,
     pub when: Condition,
     pub probe: Probe,
+    /// Whether the flow must work, or must not.
+    pub expect: Expect,
     /// The whole check's time; the profile's where absent.
     pub timeout: Option<Span>,
     pub attempts: Option<u32>,

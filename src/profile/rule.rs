@@ -209,6 +209,7 @@ fn into_check(id: &str, file: CheckFile) -> Check {
         port,
         when: when.unwrap_or_default(),
         probe: file.probe,
+        expect: file.expect.unwrap_or_default(),
         timeout: file.timeout,
         attempts: file.attempts,
         remedy: file.remedy,

@@ -10,7 +10,7 @@ use serde::{Deserialize, Deserializer};
 
 use super::{EndpointKind, Priority, Traffic};
 use crate::model::ask::{ProxyAuth, TlsExpectation};
-use crate::model::flow::{Carries, Transport};
+use crate::model::flow::{Carries, Expect, Transport};
 use crate::model::probe::{Probe, SqlEncryption};
 use crate::model::secret::SecretSource;
 use crate::model::span::Span;
@@ -196,6 +196,9 @@ pub struct CheckFile {
     pub when: Option<WhenFile>,
     /// The protocol, with what is asked in it. Exactly one key.
     pub probe: Probe,
+    /// `open` where left out; `blocked` for a flow that must not get through.
+    #[serde(default)]
+    pub expect: Option<Expect>,
     /// The time that the whole check may take; the profile's where left out.
     #[serde(default)]
     pub timeout: Option<Span>,

@@ -9,6 +9,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Instant;
 
+use socket2::{Domain, Protocol, Socket, Type};
 use tokio::net::UdpSocket;
 use tokio::task::JoinSet;
 
@@ -41,10 +42,22 @@ where
     F: Fn(Letter) -> A + Send + 'static,
     A: Future<Output = ()> + Send + 'static,
 {
-    let socket = UdpSocket::bind(address).await?;
+    let socket = bind(address).await?;
     let address = socket.local_addr()?;
     let task = tokio::spawn(receive(Arc::new(socket), address, shared, answer));
     Ok(Open { address, task })
+}
+
+/// Each family has a socket of its own, as with TCP: one for both would take the port from the other.
+async fn bind(address: SocketAddr) -> io::Result<UdpSocket> {
+    if address.is_ipv4() {
+        return UdpSocket::bind(address).await;
+    }
+    let socket = Socket::new(Domain::IPV6, Type::DGRAM, Some(Protocol::UDP))?;
+    socket.set_nonblocking(true)?;
+    socket.set_only_v6(true)?;
+    socket.bind(&address.into())?;
+    UdpSocket::from_std(socket.into())
 }
 
 async fn receive<F, A>(socket: Arc<UdpSocket>, at: SocketAddr, shared: Arc<Shared>, answer: F)

@@ -136,6 +136,7 @@ impl Receipts {
             arrived_at: arrived_at.to_string(),
             received_bytes: 0,
             sent_bytes: 0,
+            unsent: None,
             at_ms: u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX),
             asked: None,
             presented: None,
@@ -184,6 +185,13 @@ impl Receipts {
         let mut list: Vec<Receipt> = self.lock().list.iter().filter(|receipt| theirs(receipt)).cloned().collect();
         list.extend(going_on);
         list
+    }
+
+    /// What arrived from then on.
+    #[must_use]
+    pub fn since(&self, then: Instant) -> Vec<Receipt> {
+        let from = u64::try_from(then.saturating_duration_since(self.started).as_millis()).unwrap_or(u64::MAX);
+        self.lock().list.iter().filter(|receipt| receipt.at_ms >= from).cloned().collect()
     }
 
     /// How many receipts found no room. Where there are any, a missing receipt proves nothing.
@@ -245,6 +253,18 @@ mod tests {
             (2..100).for_each(|n| keep(&receipts, n));
             assert_eq!((receipts.all().len(), receipts.missed()), (10, 95 + 93));
         }
+    }
+
+    #[test]
+    fn what_came_before_a_run_is_not_of_it() {
+        let started = Instant::now().checked_sub(std::time::Duration::from_secs(60)).expect("a minute of uptime");
+        let receipts = Arc::new(Receipts::new(started, &Limits::default()));
+        let source = SocketAddr::from(([127, 0, 0, 1], 40_000));
+        receipts.draft(Protocol::Tcp, source, source).note(|receipt| receipt.at_ms = 59_000);
+        let joined = Instant::now();
+        drop(receipts.draft(Protocol::SqlBrowser, source, source));
+        let seen: Vec<String> = receipts.since(joined).into_iter().map(|receipt| receipt.protocol).collect();
+        assert_eq!((seen, receipts.all().len()), (vec!["sql-browser".to_owned()], 2));
     }
 
     #[test]

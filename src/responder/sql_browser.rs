@@ -5,6 +5,7 @@
 
 use super::datagram::Letter;
 use crate::model::probe::Protocol;
+use crate::net::failure::of_io;
 use crate::wire::sql_browser::{Instance, Question, encode};
 
 /// What this responder answers as.
@@ -35,8 +36,10 @@ pub(super) async fn answer(service: Service, letter: Letter) {
     if !found.is_empty() {
         let answer = encode(&found);
         if letter.may_answer(answer.len()) {
-            let sent = letter.socket.send_to(&answer, letter.from).await;
-            receipt.note(|receipt| receipt.sent_bytes = sent.unwrap_or_default() as u64);
+            match letter.socket.send_to(&answer, letter.from).await {
+                Ok(sent) => receipt.note(|receipt| receipt.sent_bytes = sent as u64),
+                Err(error) => receipt.note(|receipt| receipt.unsent = Some(of_io(&error).0)),
+            }
         }
     }
 }

@@ -15,6 +15,7 @@ use tokio::time::{Instant, timeout_at};
 use super::datagram::Letter;
 use crate::model::probe::Protocol;
 use crate::model::token::Token;
+use crate::net::failure::of_io;
 use crate::wire::tftp::{self as wire, BLOCK, BLOCK_RANGE, Options, Packet, Request, error, option};
 
 /// The bytes of the file that is served.
@@ -52,23 +53,29 @@ pub(super) async fn answer(service: Service, letter: Letter) {
         });
     }
     let first = first.map(|first| first.encode()).filter(|first| letter.may_answer(first.len()));
-    let sent = match (first, open_transfer_port(&letter).await) {
-        (Some(first), Ok(socket)) => socket.send(&first).await.ok().map(|bytes| (socket, bytes)),
-        _ => None,
-    };
-    receipt.note(|receipt| receipt.sent_bytes = sent.as_ref().map_or(0, |(_, bytes)| *bytes as u64));
+    let mut sent_from = None;
+    if let Some(first) = first {
+        match begin_transfer(&letter, &first).await {
+            Ok(socket) => {
+                receipt.note(|receipt| receipt.sent_bytes = first.len() as u64);
+                sent_from = Some(socket);
+            }
+            Err(error) => receipt.note(|receipt| receipt.unsent = Some(of_io(&error).0)),
+        }
+    }
     // Before the transfer, which may hang: this much is certain.
     drop(receipt);
-    if let (Some((socket, _)), Some(transfer)) = (sent, transfer) {
+    if let (Some(socket), Some(transfer)) = (sent_from, transfer) {
         // An error here is the peer's end of it.
         let _ = transfer.serve(&socket, letter.shared.limits.idle).await;
     }
 }
 
-/// A socket on a new port, for this peer alone.
-async fn open_transfer_port(letter: &Letter) -> io::Result<UdpSocket> {
+/// A socket on a new port, for this peer alone, from which the first answer has gone.
+async fn begin_transfer(letter: &Letter, first: &[u8]) -> io::Result<UdpSocket> {
     let socket = UdpSocket::bind((letter.at.ip(), 0)).await?;
     socket.connect(letter.from).await?;
+    socket.send(first).await?;
     Ok(socket)
 }
 

@@ -5,6 +5,7 @@
 //! but is none any more is told so: something in the path changed it, and the repeated token proves that it came through.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use base64::Engine;
@@ -23,8 +24,9 @@ use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 use tokio_tungstenite::tungstenite::protocol::{Role, WebSocketConfig};
 
 use super::stream::Onward;
-use super::{Limits, Shared, http};
+use super::{Shared, http};
 use crate::model::probe::{Protocol, Websocket};
+use crate::model::run::Receipt;
 use crate::model::token::Token;
 
 /// Bytes of one message that are repeated at most; longer ones end the conversation.
@@ -43,14 +45,20 @@ pub(super) fn is_upgrade(request: &Request<Incoming>) -> bool {
 /// Answers an upgrade. A valid one goes on as a WebSocket once the 101 is sent.
 pub(super) fn answer(
     request: &mut Request<Incoming>,
-    shared: &Shared,
+    shared: &Arc<Shared>,
     from: SocketAddr,
     at: SocketAddr,
 ) -> (Response<Full<Bytes>>, Onward) {
     let token = request.headers().get(Token::HEADER).and_then(|token| Token::parse(token.to_str().ok()?));
     let (mut response, onward) = match handshake(request) {
         Ok(accept) => {
-            let visit = Visit { token: token.clone(), hold: announced_hold(request.headers()), limits: shared.limits };
+            let visit = Visit {
+                token: token.clone(),
+                hold: announced_hold(request.headers()),
+                shared: Arc::clone(shared),
+                from,
+                at,
+            };
             let onward = visit.serve(hyper::upgrade::on(&mut *request)).boxed();
             (switching(&accept, request.headers()), Some(onward))
         }
@@ -155,25 +163,29 @@ fn announced_hold(headers: &HeaderMap) -> Option<Duration> {
 struct Visit {
     token: Option<Token>,
     hold: Option<Duration>,
-    limits: Limits,
+    shared: Arc<Shared>,
+    from: SocketAddr,
+    at: SocketAddr,
 }
 
 impl Visit {
     async fn serve(self, upgrade: OnUpgrade) {
         let hold = self.hold.unwrap_or_default();
-        let idle = self.hold.map_or(self.limits.idle, |hold| self.limits.idle.max(hold + SLACK));
+        let limits = self.shared.limits;
+        let idle = self.hold.map_or(limits.idle, |hold| limits.idle.max(hold + SLACK));
         let conversation = async {
-            let upgraded = timeout(self.limits.idle, upgrade).await.ok()?.ok()?;
+            let upgraded = timeout(limits.idle, upgrade).await.ok()?.ok()?;
             let config = WebSocketConfig::default().max_message_size(Some(MOST)).max_frame_size(Some(MOST));
             let io = TokioIo::new(upgraded);
             self.talk(WebSocketStream::from_raw_socket(io, Role::Server, Some(config)).await, idle).await
         };
-        let _ = timeout(self.limits.conversation + hold, conversation).await;
+        let _ = timeout(limits.conversation + hold, conversation).await;
     }
 
     /// Repeats what is said, and pushes once after the announced idle time. Ends with `None` when the peer ends.
     async fn talk(&self, mut socket: WebSocketStream<TokioIo<Upgraded>>, idle: Duration) -> Option<()> {
         let mut push = self.push();
+        let mut heard = false;
         let mut due = self.hold.map(|hold| Instant::now() + hold);
         loop {
             let give_up = Instant::now() + idle;
@@ -185,6 +197,9 @@ impl Visit {
             match message {
                 Ok(message) => {
                     let message = message?.ok()?;
+                    if !std::mem::replace(&mut heard, true) {
+                        self.keep_first(&message);
+                    }
                     if message.is_text() || message.is_binary() {
                         timeout(idle, socket.send(message)).await.ok()?.ok()?;
                         due = self.hold.map(|hold| Instant::now() + hold);
@@ -193,6 +208,16 @@ impl Visit {
                 Err(_) => timeout(idle, socket.send(push.take()?)).await.ok()?.ok()?,
             }
         }
+    }
+
+    /// Keeps a receipt of the first frame: what is lost after the upgrade is then known to be lost on its way back.
+    fn keep_first(&self, message: &Message) {
+        let receipt = self.shared.receipts.draft(Protocol::Websocket, self.from, self.at);
+        receipt.note(|receipt| {
+            receipt.token = self.token.as_ref().map(ToString::to_string);
+            receipt.asked = Some(Receipt::FIRST_FRAME.to_owned());
+            receipt.received_bytes = message.len() as u64;
+        });
     }
 
     /// What is said after the idle time; nothing to a peer that did not say who it is.

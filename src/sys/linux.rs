@@ -1,11 +1,12 @@
 //! Linux: ICMP behind failures from the socket's error queue (`IP_RECVERR`, ip(7)), without privileges.
 //!
-//! What passes before any program sees it is in [`table`], [`counters`] and [`packets`]; how far a connection's
+//! What passes before any program sees it is in [`table`], [`counters`], [`listeners`] and [`packets`]; how far a connection's
 //! bytes have come is in [`delivery`].
 
 mod counters;
 mod delivery;
 mod ending;
+mod listeners;
 mod packets;
 mod repeats;
 mod table;
@@ -14,19 +15,27 @@ mod way;
 use std::io::IoSliceMut;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::os::fd::{AsFd, AsRawFd};
+use std::time::Duration;
 
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use nix::sys::socket::{ControlMessageOwned, MsgFlags, SockaddrStorage, recvmsg, setsockopt, sockopt};
+use nix::time::{ClockId, clock_gettime};
 
 pub use counters::Counters;
 pub use delivery::{delivery, limit_segments};
 pub use ending::asked_to_end;
+pub use listeners::ListeningPorts;
 pub use packets::Packets;
 pub use repeats::repeated_requests;
 pub use table::ConnectionTable;
 pub use way::{UNSEEN, accept_from_afar, failed_resends, is_on_link, set_hops, watch_arrival};
 
 use crate::model::evidence::{Failure, Icmp};
+
+/// How long the calling thread has computed; waiting for its turn does not count.
+pub fn thread_time() -> Option<Duration> {
+    clock_gettime(ClockId::CLOCK_THREAD_CPUTIME_ID).ok().map(Duration::from)
+}
 
 /// Asks the kernel to keep ICMP errors for this socket, of the family that it is of.
 pub fn watch_icmp(socket: &impl AsFd) {
@@ -96,7 +105,7 @@ pub fn allow_many_sockets() {
 
 /// The system's proxy settings: none here, where every desktop has its own and services read the environment.
 #[must_use]
-pub fn system_proxies() -> Vec<super::SystemProxy> {
+pub fn system_proxies() -> Vec<crate::model::ask::SystemProxy> {
     Vec::new()
 }
 

@@ -7,29 +7,16 @@ mod windows;
 
 #[cfg(not(windows))]
 pub use linux::{
-    ConnectionTable, Counters, Packets, UNSEEN, accept_from_afar, allow_many_sockets, asked_to_end, delivery,
-    failed_resends, failure_of_os_code, host_name, is_on_link, limit_segments, own_addresses, repeated_requests,
-    set_hops, system_proxies, take_icmp, take_icmp_arrival, watch_arrival, watch_icmp,
+    ConnectionTable, Counters, ListeningPorts, Packets, UNSEEN, accept_from_afar, allow_many_sockets, asked_to_end,
+    delivery, failed_resends, failure_of_os_code, host_name, is_on_link, limit_segments, own_addresses,
+    repeated_requests, set_hops, system_proxies, take_icmp, take_icmp_arrival, thread_time, watch_arrival, watch_icmp,
 };
 #[cfg(windows)]
 pub use windows::{
-    ConnectionTable, Counters, Packets, UNSEEN, accept_from_afar, allow_many_sockets, asked_to_end, delivery,
-    failed_resends, failure_of_os_code, host_name, is_on_link, limit_segments, own_addresses, repeated_requests,
-    set_hops, system_proxies, take_icmp, take_icmp_arrival, watch_arrival, watch_icmp,
+    ConnectionTable, Counters, ListeningPorts, Packets, UNSEEN, accept_from_afar, allow_many_sockets, asked_to_end,
+    delivery, failed_resends, failure_of_os_code, host_name, is_on_link, limit_segments, own_addresses,
+    repeated_requests, set_hops, system_proxies, take_icmp, take_icmp_arrival, thread_time, watch_arrival, watch_icmp,
 };
-
-/// A proxy setting of the operating system, in its own notation.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct SystemProxy {
-    /// The setting's name, as administrators know it.
-    pub name: String,
-    pub proxy: Option<String>,
-    pub exceptions: Option<String>,
-    /// The address of a script that chooses the proxy.
-    pub script: Option<String>,
-    /// Whether such a script is looked for in the network.
-    pub searches: bool,
-}
 
 /// What the system has counted since it started, of connection requests that never became connections.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -46,8 +33,6 @@ pub struct Counts {
 pub struct Delivery {
     /// Bytes of this side that the far side's system has acknowledged.
     pub acknowledged: u64,
-    /// How long nothing has come, neither bytes nor acknowledgements.
-    pub quiet: std::time::Duration,
     /// The largest segment that this side has announced to take, in bytes.
     pub segment: u64,
 }

@@ -11,11 +11,11 @@ mod table;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::os::windows::io::{AsRawSocket, AsSocket};
 
-pub use absent::{Counters, Packets};
 pub use absent::{
-    Counters, Packets, UNSEEN, accept_from_afar, delivery, failed_resends, is_on_link, limit_segments,
-    repeated_requests, take_icmp_arrival, watch_arrival,
+    Counters, ListeningPorts, Packets, UNSEEN, accept_from_afar, delivery, failed_resends, is_on_link, limit_segments,
+    repeated_requests, take_icmp_arrival, thread_time, watch_arrival,
 };
+pub use absent::{Counters, Packets};
 pub use ending::asked_to_end;
 pub use proxies::system_proxies;
 pub use table::ConnectionTable;

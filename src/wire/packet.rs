@@ -1,11 +1,19 @@
-//! IP packets as they pass an interface: who sends to whom, and whether it opens a connection (RFC 791, 8200, 9293, 768).
+//! IP packets as they pass an interface: who sends to whom, whether it opens a connection or refuses one, and which packet an
+//! ICMP message rejects (RFC 791, 8200, 9293, 768, 792, 4443).
 //!
 //! Only as much as says which flow a packet belongs to; payloads and checksums are left alone.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
+use crate::model::evidence::Icmp;
+use crate::model::flow::Transport;
+
 const TCP: u8 = 6;
 const UDP: u8 = 17;
+const ICMP: u8 = 1;
+const ICMP_V6: u8 = 58;
+/// Bytes of an ICMP error before the packet that it quotes.
+const ICMP_HEADER: usize = 8;
 /// Extension headers of IPv6 that may come before TCP or UDP.
 const HOP_BY_HOP: u8 = 0;
 const ROUTING: u8 = 43;
@@ -15,7 +23,15 @@ const DESTINATION: u8 = 60;
 /// More extension headers than this are nobody's honest packet.
 const MOST_EXTENSIONS: usize = 8;
 const SYN: u8 = 0x02;
+const RST: u8 = 0x04;
 const ACK: u8 = 0x10;
+
+/// What a packet says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Read {
+    Sent(Packet),
+    Rejected(Rejection),
+}
 
 /// A packet of TCP or UDP.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -25,17 +41,46 @@ pub struct Packet {
     pub carried: Carried,
 }
 
-/// What a packet carries, in two flags for TCP: SYN without ACK asks for a connection, SYN with ACK grants it.
+/// What a packet carries, in three flags for TCP: SYN without ACK asks for a connection, SYN with ACK grants it, RST
+/// refuses or ends it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Carried {
-    Tcp { syn: bool, ack: bool },
+    Tcp { syn: bool, ack: bool, rst: bool },
     Udp,
+}
+
+/// An ICMP message that says that a packet did not get to where it was sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Rejection {
+    pub icmp: Icmp,
+    /// Who is told.
+    pub told: IpAddr,
+    /// Whose packet it was, and to whom.
+    pub from: SocketAddr,
+    pub to: SocketAddr,
+    pub transport: Transport,
 }
 
 /// Reads a packet that begins with its IP header. Nothing for other protocols, for later fragments (they name no port),
 /// and for what is cut off before it says enough.
 #[must_use]
-pub fn read(bytes: &[u8]) -> Option<Packet> {
+pub fn read(bytes: &[u8]) -> Option<Read> {
+    let packet = carrier(bytes)?;
+    match (packet.protocol, packet.from.is_ipv4()) {
+        (ICMP, true) | (ICMP_V6, false) => rejection(&packet).map(Read::Rejected),
+        _ => sent(&packet).map(Read::Sent),
+    }
+}
+
+/// An IP packet, as far as the header says.
+struct Carrier<'b> {
+    protocol: u8,
+    from: IpAddr,
+    to: IpAddr,
+    body: &'b [u8],
+}
+
+fn carrier(bytes: &[u8]) -> Option<Carrier<'_>> {
     match bytes.first()? >> 4 {
         4 => read_v4(bytes),
         6 => read_v6(bytes),
@@ -43,7 +88,7 @@ pub fn read(bytes: &[u8]) -> Option<Packet> {
     }
 }
 
-fn read_v4(bytes: &[u8]) -> Option<Packet> {
+fn read_v4(bytes: &[u8]) -> Option<Carrier<'_>> {
     let header = usize::from(bytes.first()? & 0x0f) * 4;
     let later_fragment = pair(bytes, 6)? & 0x1fff != 0;
     if header < 20 || later_fragment {
@@ -51,10 +96,10 @@ fn read_v4(bytes: &[u8]) -> Option<Packet> {
     }
     let from = Ipv4Addr::from(*bytes.get(12..)?.first_chunk::<4>()?);
     let to = Ipv4Addr::from(*bytes.get(16..)?.first_chunk::<4>()?);
-    read_ports(*bytes.get(9)?, from.into(), to.into(), bytes.get(header..)?)
+    Some(Carrier { protocol: *bytes.get(9)?, from: from.into(), to: to.into(), body: bytes.get(header..)? })
 }
 
-fn read_v6(bytes: &[u8]) -> Option<Packet> {
+fn read_v6(bytes: &[u8]) -> Option<Carrier<'_>> {
     let from = Ipv6Addr::from(*bytes.get(8..)?.first_chunk::<16>()?);
     let to = Ipv6Addr::from(*bytes.get(24..)?.first_chunk::<16>()?);
     let (mut next, mut rest) = (*bytes.get(6)?, bytes.get(40..)?);
@@ -63,24 +108,48 @@ fn read_v6(bytes: &[u8]) -> Option<Packet> {
             HOP_BY_HOP | ROUTING | DESTINATION => (usize::from(*rest.get(1)?) + 1) * 8,
             AUTHENTICATION => (usize::from(*rest.get(1)?) + 2) * 4,
             FRAGMENT if pair(rest, 2)? & 0xfff8 == 0 => 8,
-            _ => return read_ports(next, from.into(), to.into(), rest),
+            _ => return Some(Carrier { protocol: next, from: from.into(), to: to.into(), body: rest }),
         };
         (next, rest) = (*rest.first()?, rest.get(length..)?);
     }
     None
 }
 
-fn read_ports(protocol: u8, from: IpAddr, to: IpAddr, bytes: &[u8]) -> Option<Packet> {
-    let carried = match protocol {
+fn sent(packet: &Carrier) -> Option<Packet> {
+    let carried = match packet.protocol {
         TCP => {
-            let flags = *bytes.get(13)?;
-            Carried::Tcp { syn: flags & SYN != 0, ack: flags & ACK != 0 }
+            let flags = *packet.body.get(13)?;
+            Carried::Tcp { syn: flags & SYN != 0, ack: flags & ACK != 0, rst: flags & RST != 0 }
         }
         UDP => Carried::Udp,
         _ => return None,
     };
-    let (from, to) = (SocketAddr::new(from, pair(bytes, 0)?), SocketAddr::new(to, pair(bytes, 2)?));
+    let (from, to) = ends(packet)?;
     Some(Packet { from, to, carried })
+}
+
+/// "Destination unreachable" and "time exceeded" quote the packet, of TCP at least its ports.
+fn rejection(message: &Carrier) -> Option<Rejection> {
+    let v6 = message.protocol == ICMP_V6;
+    let (kind, code) = (*message.body.first()?, *message.body.get(1)?);
+    // "Fragmentation needed" rejects nothing: the sender is to send smaller ones.
+    if !matches!((v6, kind, code), (false, 3, 0..=3 | 5..) | (false, 11, _) | (true, 1 | 3, _)) {
+        return None;
+    }
+    let quoted = carrier(message.body.get(ICMP_HEADER..)?)?;
+    let transport = match quoted.protocol {
+        TCP => Transport::Tcp,
+        UDP => Transport::Udp,
+        _ => return None,
+    };
+    let (from, to) = ends(&quoted)?;
+    let icmp = Icmp { kind, code, from: Some(message.from), v6 };
+    Some(Rejection { icmp, told: message.to, from, to, transport })
+}
+
+fn ends(packet: &Carrier) -> Option<(SocketAddr, SocketAddr)> {
+    let (from, to) = (pair(packet.body, 0)?, pair(packet.body, 2)?);
+    Some((SocketAddr::new(packet.from, from), SocketAddr::new(packet.to, to)))
 }
 
 fn pair(bytes: &[u8], at: usize) -> Option<u16> {
@@ -120,9 +189,11 @@ mod tests {
         };
         bytes.extend(packet.from.port().to_be_bytes().iter().chain(&packet.to.port().to_be_bytes()));
         match packet.carried {
-            Carried::Tcp { syn, ack } => {
+            Carried::Tcp { syn, ack, rst } => {
+                let flags = [(syn, SYN), (ack, ACK), (rst, RST)];
+                let flags = flags.iter().filter(|(set, _)| *set).fold(0, |all, (_, flag)| all | flag);
                 bytes.extend([0; 8]);
-                bytes.extend([0x50, if syn { SYN } else { 0 } | if ack { ACK } else { 0 }, 0, 0, 0, 0, 0, 0]);
+                bytes.extend([0x50, flags, 0, 0, 0, 0, 0, 0]);
             }
             Carried::Udp => bytes.extend([0, 8, 0, 0]),
         }
@@ -130,7 +201,8 @@ mod tests {
     }
 
     fn carried() -> impl Strategy<Value = Carried> {
-        prop_oneof![(any::<bool>(), any::<bool>()).prop_map(|(syn, ack)| Carried::Tcp { syn, ack }), Just(Carried::Udp)]
+        let flags = (any::<bool>(), any::<bool>(), any::<bool>());
+        prop_oneof![flags.prop_map(|(syn, ack, rst)| Carried::Tcp { syn, ack, rst }), Just(Carried::Udp)]
     }
 
     fn packet() -> impl Strategy<Value = Packet> {
@@ -161,7 +233,7 @@ mod tests {
         fn what_is_written_is_read(packet in packet(), extensions in proptest::collection::vec(
             prop_oneof![Just(HOP_BY_HOP), Just(ROUTING), Just(FRAGMENT), Just(AUTHENTICATION), Just(DESTINATION)], 0..MOST_EXTENSIONS
         )) {
-            prop_assert_eq!(read(&write(&packet, &extensions)), Some(packet));
+            prop_assert_eq!(read(&write(&packet, &extensions)), Some(Read::Sent(packet)));
         }
 
         #[test]
@@ -169,7 +241,29 @@ mod tests {
             let bytes = write(&packet, &[]);
             let needed = bytes.len() - if packet.carried == Carried::Udp { 4 } else { 6 };
             prop_assert_eq!(read(&bytes[..needed - 1]), None);
-            prop_assert_eq!(read(&bytes[..needed]), Some(packet));
+            prop_assert_eq!(read(&bytes[..needed]), Some(Read::Sent(packet)));
+        }
+
+        #[test]
+        fn a_rejection_is_of_the_packet_that_it_quotes(packet in packet(), code in 5_u8.., late: bool) {
+            let quoted = write(&packet, &[]);
+            let header = quoted.len() - if packet.carried == Carried::Udp { 8 } else { 20 };
+            let v6 = packet.from.is_ipv6();
+            let [unreachable, time_exceeded] = if v6 { [1, 3] } else { [3, 11] };
+            let kind = if late { time_exceeded } else { unreachable };
+            // As it comes from the packet's target itself: 8 bytes behind the quoted IP header must do.
+            let back = Packet { from: packet.to, to: packet.from, carried: Carried::Udp };
+            let mut bytes = write(&back, &[]);
+            bytes.truncate(bytes.len() - 8);
+            bytes[if v6 { 6 } else { 9 }] = if v6 { ICMP_V6 } else { ICMP };
+            bytes.extend([kind, code, 0, 0, 0, 0, 0, 0]);
+            bytes.extend(&quoted[..header + 8]);
+            let transport = if packet.carried == Carried::Udp { Transport::Udp } else { Transport::Tcp };
+            let icmp = Icmp { kind, code, from: Some(packet.to.ip()), v6 };
+            let told = packet.from.ip();
+            let wanted = Rejection { icmp, told, from: packet.from, to: packet.to, transport };
+            prop_assert_eq!(read(&bytes), Some(Read::Rejected(wanted)));
+            prop_assert_eq!(read(&bytes[..bytes.len() - 5]), None);
         }
     }
 

@@ -122,7 +122,8 @@ fn server() -> Run {
 fn runs_of_two_sides_give_the_verdicts_of_a_joined_run() {
     let saved = Saved::new(&[("a.json", &client()), ("b.json", &server())]);
     let merged = saved.merged(&["a.json", "b.json"]);
-    let observed = Observed { prober: IpAddr::from([10, 9, 1, 2]), alone: false, certificate: None };
+    let observed =
+        Observed { prober: IpAddr::from([10, 9, 1, 2]), alone: false, certificate: None, governs: false, near: None };
     let mut own = client().outcomes;
     for outcome in own.iter_mut().filter(|outcome| outcome.tested_from.is_some()) {
         with_far_side(outcome, &sightings(), &observed);

@@ -1,15 +1,18 @@
 //! What did not get through: dropped, refused and rejected connections, and datagrams without an answer.
 
 use bothways::model::code::Code;
-use bothways::model::evidence::{Failure, StepKind};
+use bothways::model::evidence::{Failure, Icmp, StepKind};
 use bothways::model::fact::Fact;
 use bothways::model::finding::{Confidence, Lost, Status, Who};
-use bothways::model::run::Outcome;
+use bothways::model::run::{Outcome, Receipt};
 use bothways::model::sighting::AnsweredBy::{Nothing, Responder, Service};
 use bothways::model::sighting::Means::{ConnectionTable, Counters, Packets};
-use bothways::model::sighting::SightingKind::{HalfOpen, HalfOpenEnded, ReplyOut, RequestIn};
+use bothways::model::sighting::SightingKind::{
+    HalfOpen, HalfOpenEnded, RefusalOut, ReplyIn, ReplyOut, ReplyRefused, RequestIn, RequestOut,
+};
+use bothways::model::sighting::{Sighting, SightingKind, Sightings};
 
-use super::scene::{bare, far, given, hold, ours, stopped, tcp, udp, verdict, with, with_token};
+use super::scene::{PROBER, bare, far, given, hold, ours, stopped, tcp, udp, verdict, with, with_token};
 
 const PROVEN: Confidence = Confidence::Proven;
 const LIKELY: Confidence = Confidence::Likely;
@@ -50,6 +53,18 @@ fn a_dropped_connection_splits_into_its_halves() {
             at(Responder).watching(&[ConnectionTable]).saw_of(HalfOpen, stranger),
             says(REQUEST, LIKELY, NETWORK),
         ),
+        ("nobody listens", at(Nothing).watching(&[ConnectionTable]), says(None, LIKELY, HOST)),
+        ("nobody looked", at(Responder), says(None, LIKELY, None)),
+    ];
+    hold(table.into_iter().map(|(name, far, says)| (name, dropped(), far, says)).collect());
+}
+
+#[test]
+fn connections_that_ended_half_open_are_told_by_counters_and_by_packets() {
+    let given = dropped();
+    let at = |by| far(&given, by);
+    let says = |lost, confidence, who| (Status::Fail, Code::Dropped, lost, confidence, who);
+    let table = vec![
         (
             "counted, and nobody else was there",
             at(Responder).watching(&[ConnectionTable, Counters]).saw_of(HalfOpenEnded, "10.9.1.2:0").alone(),
@@ -58,10 +73,28 @@ fn a_dropped_connection_splits_into_its_halves() {
         (
             "counted, and others were there",
             at(Responder).watching(&[ConnectionTable, Counters]).saw_of(HalfOpenEnded, "10.9.1.2:0"),
-            says(REQUEST, LIKELY, NETWORK),
+            says(None, LIKELY, None),
         ),
-        ("nobody listens", at(Nothing).watching(&[ConnectionTable]), says(None, LIKELY, HOST)),
-        ("nobody looked", at(Responder), says(None, LIKELY, None)),
+        (
+            "counted, but the packets say that it was another's",
+            at(Responder).watching(&[Counters, Packets]).saw_of(HalfOpenEnded, "10.9.1.2:0").alone(),
+            says(REQUEST, PROVEN, NETWORK),
+        ),
+        (
+            "a reset met the answer",
+            at(Responder).watching(&[Packets]).saw(RequestIn).saw(ReplyOut).saw(ReplyRefused),
+            says(REPLY, PROVEN, NETWORK),
+        ),
+        (
+            "a reset met the answer before it left",
+            at(Responder).watching(&[Packets]).saw(RequestIn).saw(ReplyRefused),
+            says(REPLY, PROVEN, HOST),
+        ),
+        (
+            "the host refused, and nobody heard of it",
+            at(Responder).watching(&[Packets]).saw(RequestIn).saw(RefusalOut),
+            says(REPLY, PROVEN, NETWORK),
+        ),
     ];
     hold(table.into_iter().map(|(name, far, says)| (name, dropped(), far, says)).collect());
 }
@@ -91,10 +124,27 @@ fn a_lost_request_names_the_rule_of_the_check() {
 fn what_the_far_side_says_of_other_ports_and_roles_is_of_no_weight() {
     let elsewhere = far(&given(bothways::model::flow::Transport::Tcp, 80, Status::Fail, Code::Dropped), Responder);
     let elsewhere = elsewhere.watching(&[ConnectionTable, Packets]).saw(HalfOpen);
-    assert_eq!(elsewhere.judge(&dropped()), dropped());
+    let judged = elsewhere.judge(&dropped());
+    assert_eq!((judged.code, judged.lost, judged.confidence), (Code::Dropped, None, LIKELY));
+    assert!(judged.sentence.ends_with("(The other side's profile has this flow on TCP 80.)"), "{}", judged.sentence);
     let mut other_role = far(&dropped(), Responder).watching(&[ConnectionTable]);
     other_role.sightings.answers[0].role = bothways::model::flow::Role::new("sql-server");
     assert_eq!(other_role.judge(&dropped()), dropped());
+}
+
+#[test]
+fn a_probe_of_the_other_side_that_went_to_another_port_than_is_meant_here_decides_nothing() {
+    for status in [Status::Pass, Status::Fail] {
+        let code = if status == Status::Pass { Code::Ok } else { Code::Refused };
+        let probed = tcp(status, code);
+        let meant = given(bothways::model::flow::Transport::Tcp, 8443, status, code);
+        let mut here = far(&meant, Responder).watching(&[Packets]);
+        here.observed.governs = true;
+        let judged = here.judge(&probed);
+        let profile = Some(Who::Profile);
+        assert_eq!(verdict(&judged), (Status::Unknown, Code::NotTestableFromHere, None, Confidence::Possible, profile));
+        assert!(judged.sentence.contains("went to TCP 443, and here it is 8443"), "{}", judged.sentence);
+    }
 }
 
 #[test]
@@ -115,7 +165,10 @@ fn an_instance_port_that_is_blocked_keeps_its_code() {
     assert_eq!(verdict(&judged), (Status::Fail, Code::SqlInstancePortBlocked, REPLY, PROVEN, NETWORK));
     let refused = port(Failure::Refused);
     let judged = far(&refused, Responder).judge(&refused);
-    assert_eq!(verdict(&judged), (Status::Fail, Code::RefusedInPath, REQUEST, PROVEN, NETWORK));
+    assert_eq!(verdict(&judged), (Status::Fail, Code::SqlInstancePortBlocked, REQUEST, LIKELY, NETWORK));
+    let mut rejected = port(Failure::HostUnreachable);
+    rejected.path.rejected_by = Some(prohibited(None));
+    assert_eq!(far(&rejected, Responder).judge(&rejected).lost, REQUEST);
 }
 
 #[test]
@@ -124,18 +177,25 @@ fn a_refusal_is_the_hosts_own_or_a_firewalls() {
         let at = |by| far(&given, by);
         let in_path = |confidence| (Status::Fail, Code::RefusedInPath, REQUEST, confidence, NETWORK);
         let refused = |lost, confidence, who| (Status::Fail, Code::Refused, lost, confidence, who);
+        let replaced = || (Status::Fail, Code::RefusedInPath, REPLY, PROVEN, NETWORK);
         let table = vec![
-            ("a responder saw nothing", at(Responder).watching(&[ConnectionTable]), in_path(PROVEN)),
-            ("a service saw nothing", at(Service).watching(&[ConnectionTable]), in_path(PROVEN)),
+            ("a responder saw nothing", at(Responder).watching(&[ConnectionTable]), in_path(LIKELY)),
+            ("a service saw nothing", at(Service).watching(&[ConnectionTable]), in_path(LIKELY)),
             ("no packet came", at(Responder).watching(&[Packets]), in_path(PROVEN)),
             ("others came", at(Responder).watching(&[ConnectionTable]).saw_of(HalfOpen, "10.9.7.7:1"), in_path(LIKELY)),
             (
                 "the host itself refused",
-                at(Responder).watching(&[Packets]).saw(RequestIn).saw(ReplyOut),
+                at(Responder).watching(&[Packets]).saw(RequestIn).saw(RefusalOut),
+                refused(REQUEST, PROVEN, HOST),
+            ),
+            (
+                "the host itself refused, in the place of a service",
+                at(Service).watching(&[Packets]).saw(RequestIn).saw(RefusalOut),
                 refused(REQUEST, PROVEN, HOST),
             ),
             ("nobody listens", at(Nothing), refused(None, PROVEN, HOST)),
-            ("it was taken", at(Responder).watching(&[ConnectionTable]).saw(HalfOpen), refused(None, LIKELY, None)),
+            ("it was taken", at(Responder).watching(&[ConnectionTable]).saw(HalfOpen), replaced()),
+            ("it was answered", at(Service).watching(&[Packets]).saw(RequestIn).saw(ReplyOut), replaced()),
         ];
         hold(table.into_iter().map(|(name, far, says)| (name, given.clone(), far, says)).collect());
     }
@@ -143,15 +203,116 @@ fn a_refusal_is_the_hosts_own_or_a_firewalls() {
 
 #[test]
 fn a_reject_quotes_the_request() {
-    for code in [Code::Rejected, Code::Unreachable] {
+    for code in [Code::Rejected, Code::Unreachable, Code::RefusedInPath, Code::LocalBlock] {
         let mut given = tcp(Status::Fail, code);
-        let icmp = bothways::model::evidence::Icmp { kind: 3, code: 13, from: None, v6: false };
-        given.path.rejected_by = Some(icmp);
+        given.path.rejected_by = Some(prohibited(None));
         let says = (Status::Fail, code, REQUEST, LIKELY, None);
-        hold(vec![("rejected", given.clone(), far(&given, Responder).watching(&[ConnectionTable]), says)]);
+        hold(vec![
+            ("rejected", given.clone(), far(&given, Responder).watching(&[ConnectionTable]), says),
+            ("rejected there", given.clone(), far(&given, Responder).watching(&[Packets]).saw(RequestIn), says),
+        ]);
     }
     let no_route = tcp(Status::Fail, Code::Unreachable);
     assert_eq!(far(&no_route, Responder).judge(&no_route), no_route, "without a message it is this side's own routes");
+}
+
+fn prohibited(from: Option<&str>) -> Icmp {
+    Icmp { kind: 3, code: 13, from: from.map(|from| from.parse().expect("an address")), v6: false }
+}
+
+#[test]
+fn whoever_rejected_an_answer_on_its_way_back_is_named() {
+    let browser = || with_source(browser());
+    let tables = [
+        (with_source(dropped()), Code::Dropped, "10.9.2.1", NETWORK),
+        (with_source(dropped()), Code::Dropped, "10.9.1.2", Some(Who::ThisHost)),
+        (browser(), Code::SqlBrowserSilent, "10.9.2.1", NETWORK),
+        (browser(), Code::SqlBrowserSilent, "10.9.1.2", Some(Who::ThisHost)),
+    ];
+    for (given, code, by, who) in tables {
+        let packets = far(&given, Responder).watching(&[Packets]).saw(RequestIn).saw(ReplyOut);
+        let judged = packets.saw_rejected(prohibited(Some(by))).judge(&given);
+        assert_eq!(verdict(&judged), (Status::Fail, code, REPLY, PROVEN, who), "{}", judged.sentence);
+        assert_eq!(judged.path.rejected_by, Some(prohibited(Some(by))));
+        assert!(judged.sentence.contains(by), "{}", judged.sentence);
+    }
+}
+
+/// The prober's own machine, which watched its packets to the target and saw these.
+fn near(kinds: &[SightingKind]) -> Sightings {
+    let seen = |kind: &SightingKind| Sighting {
+        kind: *kind,
+        transport: bothways::model::flow::Transport::Tcp,
+        remote: "10.9.2.2:443".parse().expect("an address"),
+        local: PROBER.parse().expect("an address"),
+        at_ms: 5,
+        icmp: None,
+    };
+    Sightings {
+        sighted: kinds.iter().map(seen).collect(),
+        means: vec![Packets],
+        probed: vec!["10.9.2.2".parse().expect("an address")],
+        ..Sightings::default()
+    }
+}
+
+#[test]
+fn what_the_probers_own_firewall_keeps_is_not_lost_on_the_way() {
+    let asked = |outcome| with(with_source(outcome), &[(Fact::Address, "10.9.2.2:443".into())]);
+    let this_host = |code, lost| (Status::Fail, code, lost, PROVEN, Some(Who::ThisHost));
+    let refused = stopped(tcp(Status::Fail, Code::Refused), StepKind::Connect, Failure::Refused);
+    let table = [
+        ("did not leave", asked(dropped()), near(&[]), this_host(Code::LocalBlock, REQUEST)),
+        ("left", asked(dropped()), near(&[RequestOut]), (Status::Fail, Code::Dropped, REQUEST, PROVEN, NETWORK)),
+        ("came back", asked(dropped()), near(&[RequestOut, ReplyIn]), this_host(Code::Dropped, REPLY)),
+        ("refused before it left", asked(refused.clone()), near(&[]), this_host(Code::LocalBlock, REQUEST)),
+        (
+            "refused behind this machine",
+            asked(refused),
+            near(&[RequestOut]),
+            (Status::Fail, Code::RefusedInPath, REQUEST, PROVEN, NETWORK),
+        ),
+    ];
+    for (name, given, near, says) in &table {
+        let mut far = far(given, Responder).watching(&[Packets]);
+        far.observed.near = Some(near);
+        let judged = far.judge(given);
+        assert_eq!(verdict(&judged), *says, "{name}: {}", judged.sentence);
+    }
+    let unwatched = Sightings { probed: Vec::new(), ..near(&[]) };
+    let given = asked(dropped());
+    let mut far = far(&given, Responder).watching(&[Packets]);
+    far.observed.near = Some(&unwatched);
+    assert_eq!(far.judge(&given).remedy.expect("a remedy").who, Who::Network, "it was not watched whether it left");
+}
+
+#[test]
+fn where_receipts_found_no_room_a_missing_one_proves_nothing() {
+    let mut crowded = far(&tftp(), Responder);
+    crowded.sightings.missed = 1;
+    assert_eq!(verdict(&crowded.judge(&tftp())), undecided(Code::NoAnswer, HOST));
+    let mut watched = far(&tftp(), Responder).watching(&[Packets]);
+    watched.sightings.missed = 1;
+    assert_eq!(watched.judge(&tftp()).lost, REQUEST, "packets need no room");
+    let refused = stopped(tcp(Status::Fail, Code::Refused), StepKind::Connect, Failure::Refused);
+    let mut crowded = far(&refused, Responder).watching(&[ConnectionTable]);
+    crowded.sightings.missed = 1;
+    assert_eq!(crowded.judge(&refused), refused);
+}
+
+#[test]
+fn an_answer_that_the_system_did_not_let_out_is_the_far_hosts_matter() {
+    let unsent = |failure| Receipt { unsent: Some(failure), ..ours("tftp", 69, 40, 0) };
+    for (failure, words) in [(Failure::Denied, "outgoing firewall"), (Failure::NetworkUnreachable, "no route back")] {
+        let judged = far(&tftp(), Responder).received(unsent(failure)).judge(&tftp());
+        assert_eq!(verdict(&judged), (Status::Fail, Code::TftpTransferPortBlocked, REPLY, PROVEN, HOST));
+        assert!(judged.sentence.contains(words), "{}", judged.sentence);
+    }
+}
+
+/// A conversation that spoke from [`PROBER`].
+fn with_source(outcome: Outcome) -> Outcome {
+    with(outcome, &[(Fact::LocalAddress, PROBER.into())])
 }
 
 fn tftp() -> Outcome {

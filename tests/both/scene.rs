@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use bothways::diagnose::both::{Observed, with_far_side};
 use bothways::model::code::Code;
-use bothways::model::evidence::{Failure, Millis, Step, StepKind};
+use bothways::model::evidence::{Failure, Icmp, Millis, Step, StepKind};
 use bothways::model::fact::Fact;
 use bothways::model::finding::{Confidence, Lost, Status, Who};
 use bothways::model::flow::{Role, Transport};
@@ -66,13 +66,13 @@ pub fn stopped(outcome: Outcome, kind: StepKind, failure: Failure) -> Outcome {
 }
 
 /// The far side of an outcome, before anything was seen.
-pub struct Far {
+pub struct Far<'a> {
     pub sightings: Sightings,
-    pub observed: Observed,
+    pub observed: Observed<'a>,
 }
 
 /// A far side on whose port `by` answers.
-pub fn far(outcome: &Outcome, by: AnsweredBy) -> Far {
+pub fn far<'a>(outcome: &Outcome, by: AnsweredBy) -> Far<'a> {
     let answering = Answering {
         role: Role::new("server"),
         endpoint: "server".to_owned(),
@@ -80,13 +80,19 @@ pub fn far(outcome: &Outcome, by: AnsweredBy) -> Far {
         port: outcome.port.unwrap_or_default(),
         checks: vec!["flow".to_owned()],
         by,
+        over_v6: None,
     };
-    let observed =
-        Observed { prober: IpAddr::from([10, 9, 1, 2]), alone: false, certificate: Some(CERTIFICATE.to_lowercase()) };
+    let observed = Observed {
+        prober: IpAddr::from([10, 9, 1, 2]),
+        alone: false,
+        certificate: Some(CERTIFICATE.to_lowercase()),
+        governs: false,
+        near: None,
+    };
     Far { sightings: Sightings { answers: vec![answering], ..Sightings::default() }, observed }
 }
 
-impl Far {
+impl Far<'_> {
     pub fn watching(mut self, means: &[Means]) -> Self {
         self.sightings.means.extend(means);
         self
@@ -102,11 +108,20 @@ impl Far {
         self.saw_of(kind, PROBER)
     }
 
-    pub fn saw_of(mut self, kind: SightingKind, remote: &str) -> Self {
+    pub fn saw_of(self, kind: SightingKind, remote: &str) -> Self {
+        self.saw_all(kind, remote, None)
+    }
+
+    /// Was told by this message that its answer to [`PROBER`] may not pass.
+    pub fn saw_rejected(self, icmp: Icmp) -> Self {
+        self.saw_all(SightingKind::ReplyRefused, PROBER, Some(icmp))
+    }
+
+    fn saw_all(mut self, kind: SightingKind, remote: &str, icmp: Option<Icmp>) -> Self {
         let answer = &self.sightings.answers[0];
         let local = format!("10.9.2.2:{}", answer.port).parse().expect("an address");
         let remote = remote.parse().expect("an address");
-        let sighting = Sighting { kind, transport: answer.transport, remote, local, at_ms: 5 };
+        let sighting = Sighting { kind, transport: answer.transport, remote, local, at_ms: 5, icmp };
         self.sightings.sighted.push(sighting);
         self
     }
@@ -133,6 +148,7 @@ pub fn bare(protocol: &str, port: u16, received: u64, sent: u64) -> Receipt {
         arrived_at: format!("0.0.0.0:{port}"),
         received_bytes: received,
         sent_bytes: sent,
+        unsent: None,
         at_ms: 3,
         asked: None,
         presented: None,
@@ -154,7 +170,7 @@ pub fn verdict(outcome: &Outcome) -> Verdict {
 }
 
 /// Judges every row, and says which ones are judged otherwise than the table says.
-pub fn hold(table: Vec<(&str, Outcome, Far, Verdict)>) {
+pub fn hold(table: Vec<(&str, Outcome, Far<'_>, Verdict)>) {
     let mut wrong = Vec::new();
     for (name, outcome, far, wanted) in table {
         let judged = far.judge(&outcome);

@@ -85,7 +85,7 @@ prop_compose! {
         remote in endpoint(),
         local in endpoint(),
     ) -> Sighting {
-        Sighting { kind, transport, remote, local, at_ms: 0 }
+        Sighting { kind, transport, remote, local, at_ms: 0, icmp: None }
     }
 }
 
@@ -97,7 +97,7 @@ prop_compose! {
         by in select(vec![AnsweredBy::Responder, AnsweredBy::Service, AnsweredBy::Nothing]),
     ) -> Answering {
         let checks = vec!["flow".to_owned()];
-        Answering { role: Role::new("server"), endpoint: endpoint.to_owned(), transport, port, checks, by }
+        Answering { role: Role::new("server"), endpoint: endpoint.to_owned(), transport, port, checks, by, over_v6: None }
     }
 }
 
@@ -121,7 +121,7 @@ proptest! {
         alone: bool,
         certificate in prop::option::of(select(vec!["00ff", "11ee"])),
     ) {
-        let observed = Observed { prober: prober.ip(), alone, certificate: certificate.map(str::to_owned) };
+        let observed = Observed { prober: prober.ip(), alone, certificate: certificate.map(str::to_owned), governs: false, near: None };
         let mut judged = given.clone();
         with_far_side(&mut judged, &far, &observed);
         prop_assert!(judged.status != Status::Pass || given.status == Status::Pass, "{:?} became a pass", given.status);
@@ -135,7 +135,7 @@ proptest! {
 
     #[test]
     fn without_any_evidence_nothing_but_the_certificate_is_judged(given in outcome()) {
-        let observed = Observed { prober: IpAddr::from([10, 9, 1, 2]), alone: true, certificate: None };
+        let observed = Observed { prober: IpAddr::from([10, 9, 1, 2]), alone: true, certificate: None, governs: false, near: None };
         let mut judged = given.clone();
         with_far_side(&mut judged, &Sightings::default(), &observed);
         judged.lost = given.lost;

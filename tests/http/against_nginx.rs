@@ -154,10 +154,10 @@ async fn a_redirect_on_the_same_host_passes_and_is_named() {
 }
 
 #[tokio::test]
-async fn a_redirect_to_another_host_warns_of_a_portal() {
+async fn a_redirect_to_another_host_is_no_answer_of_the_service() {
     let nginx = nginx();
     let seen = run(&http(nginx.port, path("/redirect-away"))).await;
-    assert_eq!((seen.judgement.status, seen.judgement.code), (Status::Warn, Code::HttpRedirected));
+    assert_eq!((seen.judgement.status, seen.judgement.code), (Status::Fail, Code::HttpRedirected));
     assert!(seen.judgement.sentence.contains("portal.example"), "{}", seen.judgement.sentence);
     assert_eq!(seen.evidence.text(Fact::Location), Some("http://portal.example/login"));
 }

@@ -1,9 +1,11 @@
 //! The fault lab: every scenario in a network of its own, with real firewalls and real servers, and what `bothways` must
 //! say of every flow. `tests/lab/README.md` tells how to write a scenario; `tests/lab/run` runs them.
 
+mod beside;
 mod certificate;
 mod enter;
 mod network;
+mod page;
 mod placeholder;
 mod play;
 mod scenario;
@@ -23,7 +25,14 @@ use table::Line;
 /// Scenarios wait much more than they compute.
 const AT_ONCE: usize = 12;
 
+/// What `tests/lab/compare` gives instead of arguments, with the page to write and a part of scenarios' names.
+const COMPARE: &str = "compare";
+
 fn main() -> ExitCode {
+    let words: Vec<String> = std::env::args().collect();
+    if let [_, COMPARE, page, filter] = words.iter().map(String::as_str).collect::<Vec<_>>()[..] {
+        return compare(page, filter);
+    }
     let mut arguments = Arguments::from_args();
     arguments.test_threads.get_or_insert(AT_ONCE);
     let possible = arguments.list || matches!(enter::enter(), enter::Place::Inside);
@@ -33,6 +42,20 @@ fn main() -> ExitCode {
     let lines = lines.lock().map(|lines| lines.clone()).unwrap_or_default();
     print!("{}", table::table(lines));
     conclusion.exit_code()
+}
+
+fn compare(page: &str, filter: &str) -> ExitCode {
+    if !matches!(enter::enter(), enter::Place::Inside) {
+        eprintln!("No network can be made here: run this as root.");
+        return ExitCode::FAILURE;
+    }
+    match std::fs::write(page, beside::compare(filter)) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("{page}: {error}");
+            ExitCode::FAILURE
+        }
+    }
 }
 
 fn trial(name: String, scenario: Result<Scenario, String>, possible: bool, lines: &Arc<Mutex<Vec<Line>>>) -> Trial {

@@ -119,11 +119,17 @@ impl<'a> Stage<'a> {
     fn program(
         &self,
         subcommand: &str,
+        unprivileged: bool,
         sides: &[String],
         set: &BTreeMap<String, Scalar>,
         environment: &BTreeMap<String, String>,
     ) -> Result<Command, String> {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_bothways"));
+        let program = env!("CARGO_BIN_EXE_bothways");
+        let mut command = Command::new(if unprivileged { "unshare" } else { program });
+        if unprivileged {
+            // In a user namespace of its own it has no say in the machine's network.
+            command.args(["--user", "--map-user=1000", "--map-group=1000", program]);
+        }
         command.arg(subcommand).arg(&self.profile).current_dir(&self.network.folder);
         for name in ["HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "ALL_PROXY"] {
             command.env_remove(name).env_remove(name.to_lowercase());
@@ -145,7 +151,8 @@ impl<'a> Stage<'a> {
     }
 
     fn listen(&self, wanted: &Listen, number: usize) -> Result<Running, String> {
-        let mut command = self.program("listen", &wanted.sides, &wanted.set, &wanted.environment)?;
+        let mut command =
+            self.program("listen", wanted.unprivileged, &wanted.sides, &wanted.set, &wanted.environment)?;
         let file = self.join_file(number);
         command.arg("--join-file").arg(&file).args(self.filled(&wanted.arguments)?);
         let mut running = Running::start(&self.network, &wanted.on, &format!("listen-{number}"), &mut command)?;
@@ -161,7 +168,8 @@ impl<'a> Stage<'a> {
     /// It gives no record.
     pub fn check(&self) -> Result<Played, String> {
         let wanted: &Check = &self.scenario.check;
-        let mut command = self.program("check", &wanted.sides, &wanted.set, &wanted.environment)?;
+        let mut command =
+            self.program("check", wanted.unprivileged, &wanted.sides, &wanted.set, &wanted.environment)?;
         command.args(["--format", "json"]).args(self.filled(&wanted.arguments)?);
         for check in &wanted.only {
             command.args(["--only", check]);

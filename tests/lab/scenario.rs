@@ -164,6 +164,9 @@ pub struct Listen {
     pub sides: Vec<String>,
     #[serde(default)]
     pub set: BTreeMap<String, Scalar>,
+    /// Whether it runs without any privilege.
+    #[serde(default)]
+    pub unprivileged: bool,
     #[serde(default)]
     pub arguments: Vec<String>,
     #[serde(default)]
@@ -183,6 +186,9 @@ pub struct Check {
     pub set: BTreeMap<String, Scalar>,
     #[serde(default)]
     pub only: Vec<String>,
+    /// Whether it runs without any privilege.
+    #[serde(default)]
+    pub unprivileged: bool,
     #[serde(default)]
     pub arguments: Vec<String>,
     #[serde(default)]

@@ -173,7 +173,7 @@ fn find(program: &str) -> Option<PathBuf> {
 }
 
 /// Whether something listens on a port of a machine: read from the kernel's table, so that nobody is disturbed.
-fn listens(network: &Network, machine: &str, protocol: &str, port: u16) -> bool {
+pub fn listens(network: &Network, machine: &str, protocol: &str, port: u16) -> bool {
     // A listening TCP socket is in state 0A, a UDP socket that is bound in state 07.
     let state = if protocol == "tcp" { "0A" } else { "07" };
     let tables = network.inside(machine, || {

@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use bothways::model::code::Code;
 use bothways::model::evidence::{Failure, Icmp, Millis, Step, StepKind};
 use bothways::model::finding::{Confidence, Lost, Remedy, Status, Who};
-use bothways::model::flow::{Carries, Role, Transport};
+use bothways::model::flow::{Carries, Expect, Role, Transport};
 use bothways::model::run::{Finding, Hop, Outcome, PathEvidence, Receipt, Run, RunInfo, SCHEMA, TaskVerdict, Tool};
 use serde_json::json;
 
@@ -59,6 +59,7 @@ pub fn outcome(check: &str, from: &str, to: &str, target: &str, status: Status, 
         target: Some(target.to_owned()),
         transport: Transport::Tcp,
         port: target.rsplit_once(':').and_then(|(_, port)| port.parse().ok()),
+        expect: Expect::Open,
         status,
         code,
         lost: None,
@@ -112,6 +113,7 @@ fn wake_up_tcp() -> Outcome {
             arrived_at: "10.9.1.2:32227".to_owned(),
             received_bytes: 0,
             sent_bytes: 0,
+            unsent: None,
             at_ms: 1,
             asked: None,
             presented: None,

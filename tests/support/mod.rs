@@ -54,6 +54,7 @@ pub fn flow(ask: &Ask) -> Flow {
         endpoint: "server".to_owned(),
         carries: None,
         transport: ask.probe.protocol().transport(),
+        expect: bothways::model::flow::Expect::Open,
         remedy: format!("Allow {} {} from client to server.", ask.probe.protocol().transport(), ask.port),
         source: "test".to_owned(),
     }

@@ -23,7 +23,7 @@ async fn a_reverse_proxy_that_closes_idle_connections_is_found() {
     let (open, _shared) = responder(Limits::default()).await;
     let (_nginx, port) = passing_on(open.address, "proxy_read_timeout 150ms;");
     let seen = run(&holding(port, Span::millis(900))).await;
-    assert_verdict(&seen, Status::Fail, Code::WsIdleKilled, &["idle", "closed after"]);
+    assert_verdict(&seen, Status::Fail, Code::WsIdleKilled, &["idle", "closed (FIN) after"]);
     assert_eq!(stopped_at(&seen), Some((StepKind::Hold, Some(Failure::Closed))));
     assert!(seen.evidence.number(Fact::DiedAfterMs).is_some());
 }
@@ -42,7 +42,7 @@ async fn answering_once<F: Future<Output = ()> + Send>(script: impl FnOnce(Clien
 async fn a_connection_that_dies_while_idle_is_idle_killed() {
     let closed = answering_once(|_socket| async {}).await;
     let seen = run(&holding(closed, Span::seconds(2))).await;
-    assert_verdict(&seen, Status::Fail, Code::WsIdleKilled, &["was closed after"]);
+    assert_verdict(&seen, Status::Fail, Code::WsIdleKilled, &["was closed (FIN) after"]);
     assert_eq!(stopped_at(&seen), Some((StepKind::Hold, Some(Failure::Closed))));
 
     let cut = answering_once(|socket| async move { reset(&socket) });

@@ -9,6 +9,7 @@ use bothways::model::evidence::StepKind;
 use bothways::model::fact::Fact;
 use bothways::model::finding::Status;
 use bothways::model::probe::Websocket;
+use bothways::model::run::Receipt;
 use bothways::model::token::Token;
 use bothways::responder::http::Service;
 use bothways::responder::{Limits, Open};
@@ -33,7 +34,9 @@ async fn a_responder_answers_the_upgrade_the_ping_and_the_text_and_keeps_a_recei
     let pair = [StepKind::Request, StepKind::Reply];
     assert_eq!(kinds, [&[StepKind::Connect][..], &pair, &pair, &pair].concat());
     let receipts = shared.receipts.all();
-    assert_eq!(receipts.len(), 1, "{receipts:?}");
+    let asked: Vec<_> = receipts.iter().filter_map(|receipt| receipt.asked.as_deref()).collect();
+    assert_eq!(asked, ["GET / 101", Receipt::FIRST_FRAME], "{receipts:?}");
+    assert_eq!(receipts[1].token, receipts[0].token);
     assert_eq!((receipts[0].protocol.as_str(), receipts[0].token.as_deref()), ("websocket", Some(ask.token.as_str())));
     assert!(receipts[0].headers.iter().any(|(name, value)| name == "upgrade" && value == "websocket"));
     assert_eq!(receipts[0].source, seen.evidence.text(Fact::LocalAddress).expect("an address"));

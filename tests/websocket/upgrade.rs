@@ -84,7 +84,7 @@ async fn a_plain_page_instead_of_an_upgrade_may_be_stripped_or_the_wrong_path() 
 async fn refusals_are_told_with_their_status() {
     let (_nginx, port) = nginx(
         "location /missing { return 404; } location /forbidden { return 403; } location /login { return 401; }\n\
-         location /moved { return 302 https://elsewhere.example/; } location /down { proxy_pass http://127.0.0.1:9; }",
+         location /moved { return 302 /here; } location /away { return 302 https://elsewhere.example/; } location /down { proxy_pass http://127.0.0.1:9; }",
     );
     for (path, status, who) in [
         ("/missing", "404", Who::Profile),
@@ -97,6 +97,7 @@ async fn refusals_are_told_with_their_status() {
         assert_verdict(&seen, Status::Fail, Code::WsRefused, &[path, status, "nginx"]);
         assert_eq!(seen.judgement.remedy.expect("a remedy").who, who, "{path}");
     }
+    assert_verdict(&run(&at(port, "/away")).await, Status::Fail, Code::HttpRedirected, &["elsewhere.example", "302"]);
 }
 
 #[tokio::test]

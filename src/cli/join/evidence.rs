@@ -53,13 +53,25 @@ impl<'a> Evidence<'a> {
     pub(super) fn judged(&self, mut own: Vec<Outcome>, mut theirs: Vec<Outcome>) -> Vec<Outcome> {
         for outcome in own.iter_mut().filter(|outcome| went_to(outcome, self.far_sides, &self.there)) {
             let prober = prober(outcome, &self.here, self.far, !self.through_proxy);
-            let certificate = Some(self.far_certificate.to_owned());
-            both::with_far_side(outcome, self.far, &Observed { prober, alone: self.far.alone, certificate });
+            let observed = Observed {
+                prober,
+                alone: self.far.alone,
+                certificate: Some(self.far_certificate.to_owned()),
+                governs: false,
+                near: Some(self.near),
+            };
+            both::with_far_side(outcome, self.far, &observed);
         }
         for outcome in theirs.iter_mut().filter(|outcome| went_to(outcome, self.sides, &self.here)) {
             let prober = prober(outcome, &self.there, self.near, true);
-            let certificate = Some(self.near_certificate.to_owned());
-            both::with_far_side(outcome, self.near, &Observed { prober, alone: true, certificate });
+            let observed = Observed {
+                prober,
+                alone: true,
+                certificate: Some(self.near_certificate.to_owned()),
+                governs: true,
+                near: Some(self.far),
+            };
+            both::with_far_side(outcome, self.near, &observed);
         }
         let mut all = both::union(own, theirs);
         for outcome in all.iter_mut().filter(|outcome| outcome.tested_from.is_none()) {

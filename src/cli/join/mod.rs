@@ -26,7 +26,7 @@ use crate::model::sighting::Sightings;
 use crate::model::span::Span;
 use crate::peer::joiner::{CantJoin, Channel};
 use crate::peer::listener::Wanted;
-use crate::peer::witness::Witness;
+use crate::peer::witness::{Tally, Witness};
 use crate::plan::{self, Plan};
 use crate::profile::Profile;
 use crate::responder::{Certificate, Met, Peers, Shared};
@@ -108,6 +108,8 @@ struct Both<'a> {
     answers: Answers,
     witness: Arc<Witness>,
     began: Instant,
+    /// What the counters said then.
+    ended: Tally,
     /// Addresses that the listener showed besides those that are known.
     met: Vec<Met>,
     /// Addresses of this side that the listener learned of.
@@ -145,9 +147,13 @@ impl<'a> Both<'a> {
         let mine = planned(&bind::answerable(&profile, sides), sides, &args.only)?;
         let answers = Answers::open(&mine.answers, &shared).await;
         let witness = Arc::new(Witness::start(answers.ports()));
+        for address in &channel.listener_addresses {
+            witness.probe(*address);
+        }
+        let ended = witness.ended();
         let (met, introduced) = (Vec::new(), Vec::new());
         let (began, lost) = (Instant::now(), None);
-        Ok(Self { profile, sides, args, channel, shared, answers, witness, began, met, introduced, lost, stop })
+        Ok(Self { profile, sides, args, channel, shared, answers, witness, began, ended, met, introduced, lost, stop })
     }
 
     async fn run(mut self) -> Result<Run, CliError> {
@@ -193,12 +199,15 @@ impl<'a> Both<'a> {
 
     /// What this side saw of the other.
     async fn near(&self) -> Sightings {
-        let (witness, began, addresses) = (Arc::clone(&self.witness), self.began, self.listener_addresses());
+        let (witness, began, ended) = (Arc::clone(&self.witness), self.began, self.ended.clone());
+        let addresses = self.listener_addresses();
+        let probed = addresses.clone();
         let looked =
-            tokio::task::spawn_blocking(move || (witness.seen_since(began, &addresses, Some(0)), witness.means()));
+            tokio::task::spawn_blocking(move || (witness.seen_since(began, &addresses, &ended), witness.means()));
         let (sighted, means) = looked.await.unwrap_or_default();
         let (receipts, answers) = (self.shared.receipts.all(), self.answers.list.clone());
-        Sightings { receipts, sighted, means, answers, alone: true }
+        let missed = self.shared.receipts.missed();
+        Sightings { receipts, sighted, means, answers, alone: true, missed, probed }
     }
 
     /// The addresses that the listener's probes come from, as far as is known.

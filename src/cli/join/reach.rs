@@ -26,7 +26,9 @@ pub(super) async fn reach(
     args: &CheckArgs,
     code: &str,
 ) -> Result<Option<Channel>, CliError> {
-    let code: JoinCode = code.parse().map_err(|error: BadCode| CliError::usage(error.to_string()))?;
+    let mut code: JoinCode = code.parse().map_err(|error: BadCode| CliError::usage(error.to_string()))?;
+    let named: Vec<&str> = profile.endpoints.iter().filter_map(|endpoint| endpoint.host.as_deref()).collect();
+    code.prefer(&named);
     let millis = |span: Span| u64::try_from(span.0.as_millis()).ok();
     let hello = Hello {
         version: VERSION,

@@ -134,10 +134,7 @@ impl Guest {
         let receipts = self.listening.shared.receipts.of(&self.addresses(), self.joined.since);
         let mut sightings = self.listening.look(self.joined.since, self.addresses()).await;
         sightings.receipts = receipts;
-        if self.listening.shared.receipts.missed() > self.missed_before {
-            // Where receipts found no room, a missing one proves nothing: as if it were not known what answers.
-            sightings.answers.clear();
-        }
+        sightings.missed = self.listening.shared.receipts.missed() - self.missed_before;
         self.shown().sightings = Some(sightings.clone());
         sightings
     }

@@ -2,12 +2,12 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, Weak};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Instant;
 
 use futures_util::future::BoxFuture;
-use tokio::sync::{Mutex, Notify, Semaphore, watch};
+use tokio::sync::{Notify, Semaphore, watch};
 
 use super::super::{colour, output, session};
 use super::guest::Guest;
@@ -16,7 +16,7 @@ use crate::model::run::{Outcome, Peer, Run};
 use crate::model::sighting::{Answering, Sightings};
 use crate::model::token::Word;
 use crate::peer::listener::{self, Host, Joined};
-use crate::peer::witness::Witness;
+use crate::peer::witness::{Tally, Witness};
 use crate::profile::Profile;
 use crate::responder::{Admission, Shared};
 use crate::sys;
@@ -37,12 +37,12 @@ pub(super) struct Listening {
     pub gone: Notify,
     witness: Arc<Witness>,
     /// One looks at a time, as each look goes through all connections of the machine.
-    looking: Mutex<()>,
+    looking: tokio::sync::Mutex<()>,
     joined: AtomicUsize,
     /// The most sides that were joined at once since the last time nobody was.
     crowd: AtomicUsize,
     /// What the counters said when the one that is joined alone joined.
-    ended_before: AtomicU64,
+    ended_before: Mutex<Tally>,
     ending: watch::Sender<bool>,
     me: Weak<Listening>,
 }
@@ -66,10 +66,10 @@ impl Listening {
             turns: Arc::new(Semaphore::new(TURNS_EACH * processors)),
             gone: Notify::new(),
             witness: Arc::new(Witness::start(ports)),
-            looking: Mutex::default(),
+            looking: tokio::sync::Mutex::default(),
             joined: AtomicUsize::new(0),
             crowd: AtomicUsize::new(0),
-            ended_before: AtomicU64::new(0),
+            ended_before: Mutex::default(),
             ending: watch::Sender::new(false),
             me: me.clone(),
         })
@@ -78,13 +78,13 @@ impl Listening {
     /// What was seen of a joined side besides receipts. It takes a look at the whole machine, which may block.
     pub(super) async fn look(&self, since: Instant, addresses: Vec<IpAddr>) -> Sightings {
         let alone = self.crowd.load(Ordering::SeqCst) <= 1;
-        let ended = alone.then(|| self.ended_before.load(Ordering::SeqCst));
-        let witness = Arc::clone(&self.witness);
+        let ended = self.ended_before.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let (witness, probed) = (Arc::clone(&self.witness), addresses.clone());
         let _turn = self.looking.lock().await;
         let looked =
-            tokio::task::spawn_blocking(move || (witness.seen_since(since, &addresses, ended), witness.means()));
+            tokio::task::spawn_blocking(move || (witness.seen_since(since, &addresses, &ended), witness.means()));
         let (sighted, means) = looked.await.unwrap_or_default();
-        Sightings { receipts: Vec::new(), sighted, means, answers: self.answers.clone(), alone }
+        Sightings { receipts: Vec::new(), sighted, means, answers: self.answers.clone(), alone, missed: 0, probed }
     }
 
     /// Ends every control channel, after what was seen of its side is kept.
@@ -116,6 +116,8 @@ impl Listening {
             means: self.witness.means(),
             answers: self.answers.clone(),
             alone: peers.len() == 1,
+            missed: self.shared.receipts.missed(),
+            probed: Vec::new(),
         };
         let mut run = session::record(&self.profile, &self.sides, Vec::new(), None, Some(sightings));
         run.run.word = Some(word.fingerprint());
@@ -141,6 +143,9 @@ impl Listening {
     fn admissions(&self, joined: &Joined) -> Vec<Admission> {
         let peers = &self.shared.peers;
         let known = joined.addresses();
+        for address in known.iter().chain([&joined.address]) {
+            self.witness.probe(*address);
+        }
         let mut admissions = vec![peers.admit(joined.address)];
         admissions
             .extend(known.iter().filter(|known| **known != joined.address).map(|named| peers.admit_named(*named)));
@@ -158,7 +163,7 @@ impl Host for Listening {
         let now = self.joined.fetch_add(1, Ordering::SeqCst) + 1;
         self.crowd.fetch_max(now, Ordering::SeqCst);
         if now == 1 {
-            self.ended_before.store(self.witness.half_open_ended(), Ordering::SeqCst);
+            *self.ended_before.lock().unwrap_or_else(PoisonError::into_inner) = self.witness.ended();
         }
         let roles = joined.hello.sides.iter().map(Role::as_str).collect::<Vec<_>>().join(", ");
         let way = if joined.hello.through_proxy { " through a proxy" } else { "" };

@@ -1,39 +1,50 @@
 //! TCP connections that were not answered: which half was lost, by what the far side saw of the request.
 
+use super::near;
 use super::view::View;
 use crate::model::finding::{Confidence, Judgement, Lost, Who};
 use crate::model::sighting::{AnsweredBy, Means};
 
 pub(super) fn judge(view: &View) -> Option<Judgement> {
+    if let Some(own) = near::silence(view) {
+        return Some(own);
+    }
     let trail = &view.trail;
-    if trail.half_open && view.watched(Means::Packets) && !trail.reply_out {
+    let answered_there = trail.half_open || trail.reply_refused && !trail.refusal_out;
+    if answered_there && view.watched(Means::Packets) && !trail.reply_out {
         return Some(kept_back(view));
     }
-    if trail.half_open || (trail.request_in && trail.reply_out) {
+    if trail.reply_refused && trail.request_in && trail.reply_out {
+        return Some(reply_rejected(view));
+    }
+    if trail.half_open || trail.request_in && trail.reply_out {
         return Some(reply_lost(view));
+    }
+    if trail.request_in && trail.refusal_out {
+        return Some(refusal_lost(view));
     }
     if trail.request_in {
         return Some(stopped_at_host(view));
     }
-    if trail.ended && view.observed.alone && view.answered() {
-        return Some(reply_lost_by_counters(view));
+    if trail.ended && !view.watched(Means::Packets) && view.answered() {
+        return Some(perhaps_ended(view));
     }
     match view.answering? {
         _ if view.watched(Means::Packets) => Some(never_arrived(view)),
         AnsweredBy::Responder | AnsweredBy::Service => {
             view.watched(Means::ConnectionTable).then(|| never_accepted(view))
         }
-        AnsweredBy::Nothing => Some(nothing_listens(view)),
+        AnsweredBy::Nothing | AnsweredBy::Elsewhere => Some(nothing_listens(view)),
     }
 }
 
 /// The same code and status, with more known.
 fn known(view: &View, lost: Lost, confidence: Confidence, sentence: String) -> Judgement {
-    Judgement { confidence, sentence, ..view.again() }.lost(lost)
+    Judgement { code: view.code_of_silence(lost), confidence, sentence, ..view.again() }.lost(lost)
 }
 
 fn reply_lost(view: &View) -> Judgement {
-    let (target, prober) = (view.target(), view.observed.prober);
+    let (target, prober) = (view.target(), view.prober);
     let sentence = if view.trail.half_open {
         format!(
             "The connection request to {target} arrived there (the far side has it half-open), but the answer to {prober} was \
@@ -47,9 +58,23 @@ fn reply_lost(view: &View) -> Judgement {
     known(view, Lost::Reply, view.proof_of_presence(), sentence).remedy(Who::Network, view.rule_back())
 }
 
+/// A device on the way back told the far side that its answer may not pass.
+fn reply_rejected(view: &View) -> Judgement {
+    let (target, prober) = (view.target(), view.prober);
+    let (who, rejected) = match view.trail.reply_rejected_by.and_then(|icmp| icmp.from) {
+        Some(from) if from.to_canonical() == prober.to_canonical() => {
+            (Who::ThisHost, format!("{prober} itself rejected the answer: its own firewall does not let it in"))
+        }
+        Some(from) => (Who::Network, format!("{from} rejected the answer on its way back to {prober}")),
+        None => (Who::Network, format!("a reset met the answer on its way back to {prober}")),
+    };
+    let sentence = format!("The connection request to {target} arrived there and was answered, but {rejected}.");
+    known(view, Lost::Reply, view.proof_of_presence(), sentence).remedy(who, view.rule_back())
+}
+
 /// The host took the request, and no answer left it.
 fn kept_back(view: &View) -> Judgement {
-    let (target, prober) = (view.target(), view.observed.prober);
+    let (target, prober) = (view.target(), view.prober);
     let sentence = format!(
         "The connection request to {target} was taken there, but no answer left that host: its own outgoing firewall drops it."
     );
@@ -59,9 +84,24 @@ fn kept_back(view: &View) -> Judgement {
     )
 }
 
+/// The host refused, and not even that came back.
+fn refusal_lost(view: &View) -> Judgement {
+    let (target, prober) = (view.target(), view.prober);
+    let why = match view.answering {
+        Some(AnsweredBy::Responder) => "its own firewall",
+        Some(AnsweredBy::Nothing | AnsweredBy::Elsewhere) => "nothing listens on that port of that address",
+        _ => "its own firewall, or nothing listens on that address",
+    };
+    let sentence = format!(
+        "The connection request to {target} arrived at that host, which refused it ({why}); the refusal was lost on the way \
+         back to {prober}, so answers would be too."
+    );
+    known(view, Lost::Reply, view.proof_of_presence(), sentence).remedy(Who::Network, view.rule_back())
+}
+
 fn stopped_at_host(view: &View) -> Judgement {
     let target = view.target();
-    if view.answering == Some(AnsweredBy::Nothing) {
+    if !view.answered() {
         let sentence = format!(
             "The connection request to {target} arrived at that host, which did not answer: nothing listens on the port, and the \
              host's own firewall keeps silent about it."
@@ -79,28 +119,50 @@ fn stopped_at_host(view: &View) -> Judgement {
         .remedy(Who::TargetHost, format!("{} The rule is missing in the firewall of that host itself.", view.rule()))
 }
 
-fn reply_lost_by_counters(view: &View) -> Judgement {
-    let target = view.target();
+/// Half-open connections were ended there; whose they were is only likely, and not even that where others were joined.
+fn perhaps_ended(view: &View) -> Judgement {
+    let (target, prober) = (view.target(), view.prober);
+    if view.observed.alone {
+        let sentence = format!(
+            "The connection request to {target} most likely arrived there: the far side counted connections that were ended \
+             while half-open, so the answers are rejected on the way back to {prober}."
+        );
+        return known(view, Lost::Reply, Confidence::Likely, sentence).remedy(Who::Network, view.rule_back());
+    }
     let sentence = format!(
-        "The connection request to {target} most likely arrived there: the far side counted connections that were ended while \
-         half-open, so the answers are rejected on the way back."
+        "{target} did not answer. Which half was lost is open: the far side counted connections that were ended while \
+         half-open, and could not see whose. Check again while nobody else is joined, or let `bothways listen` watch packets."
     );
-    known(view, Lost::Reply, Confidence::Likely, sentence).remedy(Who::Network, view.rule_back())
+    Judgement { sentence, ..view.again() }
 }
 
 /// Nothing came, below any firewall of the host.
 fn never_arrived(view: &View) -> Judgement {
     let target = view.target();
-    let but = if view.answering == Some(AnsweredBy::Nothing) {
+    let but = if matches!(view.answering, Some(AnsweredBy::Nothing | AnsweredBy::Elsewhere)) {
         " (Besides, nothing listens on that port there.)"
     } else {
         ""
     };
+    let confidence = view.proof_of_absence();
+    if view.knows_where_it_vanishes() {
+        let sentence = format!("{} The far side watched its packets and saw none of it.{but}", view.outcome.sentence);
+        return Judgement { confidence, sentence, ..view.again() };
+    }
+    let (place, look) = place(view);
     let sentence = format!(
         "The connection request to {target} never arrived: the far side watched its packets and saw none of it, so it is \
-         dropped on the way.{but}"
+         dropped on the way{place}.{but}"
     );
-    known(view, Lost::Request, view.proof_of_absence(), sentence).remedy(Who::Network, view.rule())
+    known(view, Lost::Request, confidence, sentence).remedy(Who::Network, format!("{}{look}", view.rule()))
+}
+
+/// Where on the way a lost request still was seen, and where to look for the rule.
+pub(super) fn place(view: &View) -> (String, String) {
+    view.last_hop().map_or_else(Default::default, |hop| {
+        let place = format!(", at hop {} ({}) or behind it", hop.ttl, hop.address);
+        (place, format!(" Look at {} first: it is the last device that still answers.", hop.address))
+    })
 }
 
 /// Nothing came through the host's firewall to the service.

@@ -16,6 +16,10 @@ pub(super) fn judge(view: &View) -> Option<Judgement> {
     if let Some((tie, receipt)) = view.receipt() {
         return received(view, tie, receipt);
     }
+    // It was judged so already.
+    if view.outcome.code == Code::AcceptedInPath && view.outcome.lost.is_some() {
+        return None;
+    }
     match view.answering? {
         AnsweredBy::Responder if view.through_proxy() => lost_behind_proxy(view),
         AnsweredBy::Responder if view.trail.arrived() || view.perhaps_received() => {
@@ -42,9 +46,8 @@ fn received(view: &View, tie: Tie, receipt: &Receipt) -> Option<Judgement> {
         let what = format!("{got} of {wanted} bytes of the request arrived there");
         return Some(request_lost(view, Confidence::Proven, &what));
     }
-    // The receipt is of the upgrade; it knows nothing of the frames after it.
     if view.outcome.code == Code::WsFramesLost {
-        return None;
+        return (tie == Tie::Token && !view.holds(Fact::Pong)).then(|| frames_lost(view));
     }
     let less_came = view.number(Fact::ReceivedBytes).is_none_or(|came| came < receipt.sent_bytes);
     match (tie, got) {
@@ -66,13 +69,32 @@ fn received(view: &View, tie: Tie, receipt: &Receipt) -> Option<Judgement> {
     }
 }
 
+/// The upgrade arrived and its answer came back; of what followed, the far side keeps a receipt of its own.
+fn frames_lost(view: &View) -> Judgement {
+    let (target, prober) = (view.target(), view.prober);
+    let (lost, what) = if view.frame_received() {
+        (
+            Lost::Reply,
+            format!(
+                "what was sent over it arrived there, but nothing that the far side sent after that came back to {prober}"
+            ),
+        )
+    } else {
+        (Lost::Request, "nothing that was sent over it from here arrived there".to_owned())
+    };
+    let sentence = format!(
+        "The WebSocket to {target} was opened, but then {what}: a device on the way lets the upgrade through and not the frames."
+    );
+    Judgement { sentence, confidence: Confidence::Proven, ..view.again() }.lost(lost)
+}
+
 /// Whether the first thing that this probe sends carries its token; a TLS handshake does not.
 fn carries_token(view: &View) -> bool {
     view.text(Fact::Token).is_some() && !is_of_tls(view.outcome.code)
 }
 
 fn reply_lost(view: &View, receipt: &Receipt, confidence: Confidence) -> Judgement {
-    let (target, prober) = (view.target(), view.observed.prober);
+    let (target, prober) = (view.target(), view.prober);
     let sentence = match receipt.sent_bytes {
         0 => format!(
             "The request to {target} arrived there whole; what came of it was lost on the way back to {prober}."

@@ -9,10 +9,31 @@ use crate::model::flow::Transport;
 use crate::model::sighting::{AnsweredBy, Means};
 
 pub(super) fn judge(view: &View) -> Option<Judgement> {
+    if answered_by_proxy(view) {
+        return Some(by_proxy(view));
+    }
     if answered_by_somebody_else(view) {
         return Some(by_somebody_else(view, view.proof_of_absence()));
     }
     changes::judge(view)
+}
+
+/// A responder repeats the token in every answer: one without it, to a request that never arrived, is not from it.
+fn answered_by_proxy(view: &View) -> bool {
+    let carries = view.text(Fact::Token).is_some() && view.number(Fact::Status).is_some();
+    view.through_proxy() && view.responder() && carries && !view.holds(Fact::Echoed) && view.receipt().is_none()
+}
+
+fn by_proxy(view: &View) -> Judgement {
+    let (target, proxy) = (view.target(), view.text(Fact::Proxy).unwrap_or_default());
+    let sentence = format!(
+        "The proxy {proxy} answered for {target} with a page of its own: the request never arrived there, and the answer is not \
+         from the responder there."
+    );
+    Judgement::fail(Code::HttpAltered, Confidence::Likely, sentence).lost(Lost::Request).remedy(
+        Who::Network,
+        format!("Let the proxy {proxy} pass requests to {target} on, without a page of its own. {}", view.rule()),
+    )
 }
 
 /// Nothing proves that the far side answered, and it would know.

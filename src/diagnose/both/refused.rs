@@ -1,44 +1,114 @@
 //! Refusals, of connections and of datagrams: the host's own, or those of a firewall in its place.
 
+use super::near;
 use super::view::View;
 use crate::model::code::Code;
 use crate::model::finding::{Confidence, Judgement, Lost, Who};
 use crate::model::sighting::{AnsweredBy, Means};
 
 pub(super) fn judge(view: &View) -> Option<Judgement> {
+    if let Some(own) = near::refusal(view) {
+        return Some(own);
+    }
     let trail = &view.trail;
-    match view.answering? {
-        AnsweredBy::Nothing => Some(nothing_listens(view)),
-        // It took what was sent: whatever refused did so beside it, or in another attempt.
-        _ if trail.half_open || view.receipt().is_some() || view.perhaps_received() => None,
-        _ if trail.request_in && trail.reply_out => Some(by_the_host(view)),
-        _ => Some(in_path(view)),
+    let answering = view.answering?;
+    // It took what was sent: whatever refused did so beside it, or in another attempt.
+    if view.receipt().is_some() || view.perhaps_received() {
+        return None;
+    }
+    if trail.request_in && trail.refusal_out {
+        return Some(by_the_host(view, answering));
+    }
+    if trail.half_open || trail.request_in && trail.reply_out {
+        return Some(answer_replaced(view));
+    }
+    match answering {
+        AnsweredBy::Nothing | AnsweredBy::Elsewhere => Some(nothing_listens(view, answering)),
+        AnsweredBy::Responder | AnsweredBy::Service => unseen(view),
     }
 }
 
-fn nothing_listens(view: &View) -> Judgement {
+/// One side alone knows that it was a device on the way: which half it was about is left.
+pub(super) fn in_path(view: &View) -> Option<Judgement> {
+    if let Some(own) = near::refusal(view) {
+        return Some(own);
+    }
+    let trail = &view.trail;
+    if trail.half_open || trail.request_in && trail.reply_out {
+        return Some(answer_replaced(view));
+    }
+    view.outcome.lost.is_none().then(|| view.again().lost(Lost::Request))
+}
+
+fn nothing_listens(view: &View, answering: AnsweredBy) -> Judgement {
     let target = view.target();
+    if answering == AnsweredBy::Elsewhere {
+        let sentence = format!(
+            "{target} refused: the far side says that its service listens on other addresses of that host only, such as 127.0.0.1."
+        );
+        return Judgement { confidence: Confidence::Proven, sentence, ..view.again() }.remedy(
+            Who::TargetHost,
+            format!("Let the service listen on the address of {target}, or on all addresses of that host."),
+        );
+    }
     let sentence = format!("{target} refused, and the far side says that nothing listens on that port there.");
     Judgement { confidence: Confidence::Proven, sentence, ..view.again() }
         .remedy(Who::TargetHost, format!("Start the service on {target}, or correct the port in the profile."))
 }
 
-/// The request was seen at the host and a refusal leaving it, while the service is there: the host's own firewall.
-fn by_the_host(view: &View) -> Judgement {
+/// The request was seen at the host and a refusal leaving it.
+fn by_the_host(view: &View, answering: AnsweredBy) -> Judgement {
+    let target = view.target();
+    let judgement = |sentence| Judgement { confidence: view.proof_of_presence(), sentence, ..view.again() };
+    match answering {
+        AnsweredBy::Nothing | AnsweredBy::Elsewhere => nothing_listens(view, answering),
+        AnsweredBy::Responder | AnsweredBy::Service => judgement(format!(
+            "The firewall of {target} itself refused: the request arrived at that host and was refused by it, but never \
+             came to what listens there."
+        ))
+        .lost(Lost::Request)
+        .remedy(Who::TargetHost, format!("{} The rule is missing in the firewall of that host itself.", view.rule())),
+    }
+}
+
+/// Nobody watched packets there, but the refusal came from where the host is.
+fn most_likely_by_the_host(view: &View) -> Judgement {
     let target = view.target();
     let sentence = format!(
-        "The firewall of {target} itself refused: the request arrived at that host and was answered by it, but never came to \
-         what listens there."
+        "The firewall of {target} itself refused: the refusal comes from where that host is, and what listens on the port there \
+         saw nothing of the request."
     );
-    Judgement { confidence: view.proof_of_presence(), sentence, ..view.again() }
+    Judgement { confidence: Confidence::Likely, sentence, ..view.again() }
         .lost(Lost::Request)
         .remedy(Who::TargetHost, format!("{} The rule is missing in the firewall of that host itself.", view.rule()))
 }
 
-fn in_path(view: &View) -> Judgement {
+/// The host granted the connection, and a refusal came in its place.
+fn answer_replaced(view: &View) -> Judgement {
+    let (target, prober) = (view.target(), view.prober);
+    let sentence = format!(
+        "The request to {target} arrived there and was answered, but a refusal came to {prober} in place of the answer: a \
+         device on the way back refuses in that host's name."
+    );
+    Judgement::fail(view.specific(Code::RefusedInPath), view.proof_of_presence(), sentence)
+        .lost(Lost::Reply)
+        .remedy(Who::Network, view.rule_back())
+}
+
+/// What listens there saw nothing of the request.
+fn unseen(view: &View) -> Option<Judgement> {
+    if view.unreceipted() {
+        return None;
+    }
+    let packets = view.watched(Means::Packets);
+    if !packets && view.refused_from_as_far_as_the_host() {
+        return Some(most_likely_by_the_host(view));
+    }
     let target = view.target();
-    let place = match (view.watched(Means::Packets), view.trail.request_in) {
-        (true, true) => "The request arrived there too, so a device on the way refuses beside it",
+    let place = match (packets, view.trail.request_in) {
+        (true, true) => {
+            "The request arrived there too, so a device on the way refuses beside it, and that host drops it"
+        }
         (true, false) => "None of its packets arrived there, so the firewall is on the way",
         (false, _) => "The firewall is on the way, or that host's own",
     };
@@ -46,7 +116,10 @@ fn in_path(view: &View) -> Judgement {
         "A firewall refused in the place of {target}: the port is open there, and what listens saw nothing of the request. \
          {place}."
     );
-    Judgement::fail(Code::RefusedInPath, view.proof_of_absence(), sentence)
-        .lost(Lost::Request)
-        .remedy(Who::Network, view.rule())
+    let confidence = if packets { view.proof_of_absence() } else { Confidence::Likely };
+    Some(
+        Judgement::fail(view.specific(Code::RefusedInPath), confidence, sentence)
+            .lost(Lost::Request)
+            .remedy(Who::Network, view.rule()),
+    )
 }

@@ -146,7 +146,11 @@ fn judged(runs: &[Run], own: usize) -> Vec<Outcome> {
         let Some(sightings) = seen_of(runs, own, far, outcome) else { continue };
         let Some(prober) = prober(&runs[own], &sightings, outcome) else { continue };
         let certificate = sightings.receipts.iter().find_map(|receipt| receipt.presented.clone());
-        with_far_side(outcome, &sightings, &Observed { prober, alone: false, certificate });
+        with_far_side(
+            outcome,
+            &sightings,
+            &Observed { prober, alone: false, certificate, governs: false, near: runs[own].sightings.as_ref() },
+        );
     }
     outcomes
 }

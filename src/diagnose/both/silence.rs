@@ -1,27 +1,40 @@
 //! Datagrams that were not answered. From one side such silence proves nothing; the far side's receipts decide it.
 
 use super::view::View;
+use super::{dropped, near};
 use crate::model::code::Code;
-use crate::model::finding::{Confidence, Judgement, Lost, Who};
+use crate::model::evidence::Failure;
+use crate::model::finding::{Confidence, Judgement, Lost, Remedy, Who};
 use crate::model::probe::Protocol;
 use crate::model::run::Receipt;
 use crate::model::sighting::{AnsweredBy, Means};
 
 pub(super) fn judge(view: &View) -> Option<Judgement> {
     let trail = &view.trail;
+    if let Some(own) = near::silence(view) {
+        return Some(own);
+    }
     if let Some((_, receipt)) = view.receipt() {
         return Some(received(view, receipt));
     }
     if trail.request_in && trail.reply_out {
-        return Some(reply_lost(view, view.proof_of_presence()));
+        return Some(on_its_way_back(view, view.proof_of_presence()));
+    }
+    if trail.request_in && trail.refusal_out {
+        return Some(refusal_lost(view));
     }
     if view.perhaps_received() {
         return Some(reply_lost(view, Confidence::Likely));
     }
     match (view.answering?, view.watched(Means::Packets)) {
         (AnsweredBy::Responder, true) if trail.request_in => Some(stopped_at_host(view)),
-        (AnsweredBy::Responder, packets) => Some(request_lost(view, packets)),
         (_, true) if !trail.request_in => Some(request_lost(view, true)),
+        (AnsweredBy::Responder, _) if view.unreceipted() => Some(undecided(
+            view,
+            "more came there than it kept receipts of",
+            "Start `bothways listen` there anew, with fewer sides joined at once, and check again.",
+        )),
+        (AnsweredBy::Responder, _) => Some(request_lost(view, false)),
         (AnsweredBy::Service, true) => Some(unanswered_by_service(view)),
         (AnsweredBy::Service, false) => Some(undecided(
             view,
@@ -29,7 +42,7 @@ pub(super) fn judge(view: &View) -> Option<Judgement> {
              packets",
             "Run `bothways listen` there with the right to watch packets, or while that service is stopped.",
         )),
-        (AnsweredBy::Nothing, _) => Some(undecided(
+        (AnsweredBy::Nothing | AnsweredBy::Elsewhere, _) => Some(undecided(
             view,
             "nothing answers on that port there: `bothways listen` could not open it",
             "Start the service there, or let `bothways listen` open the port, and check again.",
@@ -38,6 +51,9 @@ pub(super) fn judge(view: &View) -> Option<Judgement> {
 }
 
 fn received(view: &View, receipt: &Receipt) -> Judgement {
+    if let Some(failure) = receipt.unsent {
+        return unsent(view, failure);
+    }
     if receipt.sent_bytes == 0 {
         let target = view.target();
         let asked = receipt.asked.as_deref().map_or_else(String::new, |asked| format!(" ({asked})"));
@@ -49,59 +65,92 @@ fn received(view: &View, receipt: &Receipt) -> Judgement {
     if view.watched(Means::Packets) && view.trail.request_in && !view.trail.reply_out {
         return kept_back(view);
     }
-    reply_lost(view, Confidence::Proven)
-}
-
-fn protocol(view: &View) -> Option<Protocol> {
-    match view.outcome.code {
-        Code::NoAnswer => Some(Protocol::Tftp),
-        Code::SqlBrowserSilent => Some(Protocol::SqlBrowser),
-        _ => {
-            let (_, receipt) = view.receipt()?;
-            Protocol::ALL.into_iter().find(|protocol| protocol.word() == receipt.protocol)
-        }
-    }
+    on_its_way_back(view, Confidence::Proven)
 }
 
 fn reply_lost(view: &View, confidence: Confidence) -> Judgement {
-    let (target, prober) = (view.target(), view.observed.prober);
+    let (target, prober) = (view.target(), view.prober);
     let arrived = format!("The request to {target} arrived there and was answered");
-    match protocol(view) {
-        Some(Protocol::Tftp) => Judgement::fail(
-            Code::TftpTransferPortBlocked,
-            confidence,
-            format!(
-                "{arrived}, but the answer, which comes from another port as TFTP has it, was lost on the way back to {prober}."
-            ),
-        )
-        .remedy(
+    let code = view.code_of_silence(Lost::Reply);
+    if view.protocol() == Some(Protocol::Tftp) {
+        let sentence = format!(
+            "{arrived}, but the answer, which comes from another port as TFTP has it, was lost on the way back to {prober}."
+        );
+        return Judgement::fail(code, confidence, sentence).lost(Lost::Reply).remedy(
             Who::Network,
             format!(
                 "Let the answers pass on their way back: turn on the firewall's TFTP helper (also called ALG or inspection), or \
                  allow UDP from every port of {} ({target}) to {prober} ({}).",
                 view.outcome.to, view.outcome.from
             ),
-        ),
-        known => {
-            let browser = known == Some(Protocol::SqlBrowser);
-            let code = if browser { Code::SqlBrowserSilent } else { Code::Dropped };
-            let sentence = format!("{arrived}, but the answer was lost on the way back to {prober}.");
-            Judgement::fail(code, confidence, sentence).remedy(Who::Network, view.rule_back())
-        }
+        );
     }
-    .lost(Lost::Reply)
+    let sentence = format!("{arrived}, but the answer was lost on the way back to {prober}.");
+    Judgement::fail(code, confidence, sentence).lost(Lost::Reply).remedy(Who::Network, view.rule_back())
+}
+
+/// The answer left that host; where an ICMP message came about it, that says who turned it away.
+fn on_its_way_back(view: &View, confidence: Confidence) -> Judgement {
+    let lost = reply_lost(view, confidence);
+    let by = view.trail.reply_rejected_by.and_then(|icmp| icmp.from);
+    let (target, prober) = (view.target(), view.prober);
+    match by {
+        Some(from) if from.to_canonical() == prober.to_canonical() => {
+            let sentence = format!(
+                "The request to {target} arrived there and was answered, but {prober} itself rejected the answer: its own \
+                 firewall does not let it in."
+            );
+            Judgement { sentence, remedy: lost.remedy.map(|remedy| Remedy { who: Who::ThisHost, ..remedy }), ..lost }
+        }
+        Some(from) => {
+            let sentence = format!(
+                "The request to {target} arrived there and was answered, but {from} rejected the answer on its way back to \
+                 {prober}."
+            );
+            Judgement { sentence, ..lost }
+        }
+        None => lost,
+    }
+}
+
+/// The host refused the datagram, and not even that came back.
+fn refusal_lost(view: &View) -> Judgement {
+    let (target, prober) = (view.target(), view.prober);
+    let sentence = format!(
+        "The request to {target} arrived at that host, which refused it; the refusal was lost on the way back to {prober}, so \
+         answers would be too."
+    );
+    Judgement { sentence, ..reply_lost(view, view.proof_of_presence()) }
+}
+
+/// The answer did not even get out of the host.
+fn unsent(view: &View, failure: Failure) -> Judgement {
+    let (target, prober) = (view.target(), view.prober);
+    let routeless = matches!(failure, Failure::NetworkUnreachable | Failure::HostUnreachable);
+    let (why, remedy) = if routeless {
+        ("it has no route back", format!("Set a route from {target} back to {prober}."))
+    } else {
+        ("its own outgoing firewall forbids it", rule_out(view))
+    };
+    let sentence = format!("The request to {target} arrived there, but no answer left that host: {why}.");
+    Judgement { sentence, ..reply_lost(view, Confidence::Proven) }.remedy(Who::TargetHost, remedy)
+}
+
+fn rule_out(view: &View) -> String {
+    format!(
+        "In the firewall of {} itself, let the UDP answers out to {}, also from other ports than the one asked.",
+        view.target(),
+        view.prober
+    )
 }
 
 /// The responder answered, and nothing left the host.
 fn kept_back(view: &View) -> Judgement {
-    let (target, prober) = (view.target(), view.observed.prober);
+    let target = view.target();
     let sentence = format!(
         "The request to {target} arrived there and was answered, but no answer left that host: its own outgoing firewall drops it."
     );
-    Judgement { sentence, ..reply_lost(view, Confidence::Proven) }.remedy(
-        Who::TargetHost,
-        format!("In the firewall of {target} itself, let the UDP answers out to {prober}, also from other ports than the one asked."),
-    )
+    Judgement { sentence, ..reply_lost(view, Confidence::Proven) }.remedy(Who::TargetHost, rule_out(view))
 }
 
 fn stopped_at_host(view: &View) -> Judgement {
@@ -113,22 +162,29 @@ fn stopped_at_host(view: &View) -> Judgement {
 
 fn request_lost(view: &View, packets: bool) -> Judgement {
     let target = view.target();
+    let code = view.code_of_silence(Lost::Request);
+    let confidence = view.proof_of_absence();
+    if packets && view.knows_where_it_vanishes() {
+        let sentence = format!("{} The far side watched its packets and saw none of it.", view.outcome.sentence);
+        return Judgement { code, confidence, sentence, ..view.again() };
+    }
+    let (place, look) = dropped::place(view);
     let (sentence, more) = if packets {
         let sentence = format!(
             "The request to {target} never arrived: the far side watched its packets and saw none of it, so it is dropped on \
-             the way."
+             the way{place}."
         );
         (sentence, "")
     } else {
         let sentence = format!(
             "The request to {target} never arrived: a responder is open there and received nothing, so it is dropped on the \
-             way, or by the firewall of that host itself."
+             way{place}, or by the firewall of that host itself."
         );
         (sentence, " Look at the firewall of the host itself too.")
     };
-    Judgement::fail(Code::Dropped, view.proof_of_absence(), sentence)
+    Judgement::fail(code, confidence, sentence)
         .lost(Lost::Request)
-        .remedy(Who::Network, format!("{}{more}", view.rule()))
+        .remedy(Who::Network, format!("{}{look}{more}", view.rule()))
 }
 
 fn unanswered_by_service(view: &View) -> Judgement {

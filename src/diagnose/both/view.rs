@@ -1,85 +1,38 @@
 //! One outcome beside what the far side saw: the questions that the judging of both sides asks.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::IpAddr;
 
 use super::Observed;
 use super::ties::{self, Tie, address};
-use crate::model::evidence::{Failure, Step, StepKind};
+use super::trail::{Own, Trail};
+use crate::diagnose::judge;
+use crate::model::code::Code;
+use crate::model::evidence::{Evidence, Failure, Millis, Step, StepKind};
 use crate::model::fact::Fact;
-use crate::model::finding::{Confidence, Judgement};
+use crate::model::finding::{Confidence, Judgement, Lost};
 use crate::model::flow::Transport;
 use crate::model::probe::Protocol;
-use crate::model::run::{Outcome, Receipt};
-use crate::model::sighting::{AnsweredBy, Answering, Means, Sighting, SightingKind, Sightings};
+use crate::model::run::{Hop, Outcome, Receipt};
+use crate::model::sighting::{AnsweredBy, Answering, Means, Sightings};
 
 /// One outcome and the far side's evidence.
 pub(super) struct View<'a> {
     pub outcome: &'a Outcome,
-    pub observed: &'a Observed,
+    pub observed: &'a Observed<'a>,
+    /// The prober's address as the far side saw it.
+    pub prober: IpAddr,
     /// What answers on the far side's port; nothing where the far side does not say.
     pub answering: Option<AnsweredBy>,
     pub trail: Trail,
+    pub own: Own,
     far: &'a Sightings,
 }
 
-/// What the far side saw of the prober on the outcome's port, below any program.
-#[derive(Debug, Default)]
-#[expect(clippy::struct_excessive_bools, reason = "each is an observation of its own, and every mixture can be")]
-pub(super) struct Trail {
-    pub request_in: bool,
-    pub reply_out: bool,
-    pub half_open: bool,
-    /// Counters tell of half-open connections that were ended, on whatever port.
-    pub ended: bool,
-    /// Somebody else was seen on the same port: after address translation that may have been the prober.
-    pub strangers: bool,
-    /// What was seen may be of another probe of the same prober to the same port.
-    pub vague: bool,
-}
-
-impl Trail {
-    /// Whether anything of the prober reached the host.
-    pub(super) fn arrived(&self) -> bool {
-        self.request_in || self.half_open
-    }
-
-    fn of(outcome: &Outcome, far: &Sightings, prober: IpAddr) -> Self {
-        let Some(port) = outcome.port else { return Self::default() };
-        let from_prober = |seen: &Sighting| seen.remote.ip().to_canonical() == prober.to_canonical();
-        let same: Vec<&Sighting> = far.sighted.iter().filter(|seen| seen.transport == outcome.transport).collect();
-        let (own, others): (Vec<&Sighting>, Vec<&Sighting>) = same.into_iter().partition(|seen| from_prober(seen));
-        let source = source_port(outcome);
-        let exact: Vec<&Sighting> =
-            own.iter().copied().filter(|seen| Some(seen.remote.port()) == source && here(seen, port)).collect();
-        let vague = exact.is_empty() && source.is_some();
-        let on_port: Vec<&Sighting> =
-            if exact.is_empty() { own.iter().copied().filter(|seen| here(seen, port)).collect() } else { exact };
-        let asked_from: Vec<SocketAddr> = on_port.iter().map(|seen| seen.remote).collect();
-        // A TFTP server answers from another port than the one that was asked.
-        let answers = |seen: &&Sighting| {
-            seen.kind == SightingKind::ReplyOut
-                && (asked_from.contains(&seen.remote) && (here(seen, port) || outcome.transport == Transport::Udp))
-        };
-        let has = |kind| on_port.iter().any(|seen| seen.kind == kind);
-        let any_port = |seen: &&Sighting| [0, port].contains(&seen.local.port());
-        Self {
-            request_in: has(SightingKind::RequestIn),
-            reply_out: own.iter().any(answers),
-            half_open: has(SightingKind::HalfOpen),
-            ended: own.iter().any(|seen| seen.kind == SightingKind::HalfOpenEnded && any_port(seen)),
-            strangers: others.iter().any(|seen| here(seen, port)),
-            vague,
-        }
-    }
-}
-
-fn here(seen: &Sighting, port: u16) -> bool {
-    seen.local.port() == port && seen.kind != SightingKind::HalfOpenEnded
-}
-
-fn source_port(outcome: &Outcome) -> Option<u16> {
-    let local = outcome.facts.get(Fact::LocalAddress.word())?.as_str()?;
-    address(local).map(|local| local.port())
+/// The prober has an address of each family, and the far side knows it by one of them: of the other it is known only here.
+fn prober(outcome: &Outcome, known: IpAddr) -> IpAddr {
+    let local = outcome.facts.get(Fact::LocalAddress.word()).and_then(|value| address(value.as_str()?));
+    let local = local.map(|local| local.ip()).filter(|ip| !ip.is_unspecified());
+    local.filter(|ip| ip.is_ipv4() != known.to_canonical().is_ipv4()).unwrap_or(known)
 }
 
 /// What answers on the outcome's port: the far side's endpoint of the same name, else the only one that serves the check
@@ -93,13 +46,17 @@ fn answering(outcome: &Outcome, far: &Sightings) -> Option<AnsweredBy> {
     };
     let mut found = far.answers.iter().filter(fits).filter(wanted);
     let first = found.next()?;
-    (named || found.next().is_none()).then_some(first.by)
+    let target = outcome.facts.get(Fact::Address.word()).and_then(|value| address(value.as_str()?));
+    let by = target.map_or(first.by, |target| first.at(target.ip()));
+    (named || found.next().is_none()).then_some(by)
 }
 
 impl<'a> View<'a> {
-    pub(super) fn of(outcome: &'a Outcome, far: &'a Sightings, observed: &'a Observed) -> Self {
-        let trail = Trail::of(outcome, far, observed.prober);
-        Self { outcome, observed, answering: answering(outcome, far), trail, far }
+    pub(super) fn of(outcome: &'a Outcome, far: &'a Sightings, observed: &'a Observed<'a>) -> Self {
+        let prober = prober(outcome, observed.prober);
+        let trail = Trail::of(outcome, far, prober);
+        let own = observed.near.map(|near| Own::of(outcome, near)).unwrap_or_default();
+        Self { outcome, observed, prober, answering: answering(outcome, far), trail, own, far }
     }
 
     pub(super) fn watched(&self, means: Means) -> bool {
@@ -117,8 +74,14 @@ impl<'a> View<'a> {
 
     /// The receipt that says most of this probe: the last one with its token, else the last one from its address.
     pub(super) fn receipt(&self) -> Option<(Tie, &'a Receipt)> {
-        let tied = self.outcome.receipts.iter().filter_map(|one| Some((ties::tie(one, self.outcome)?, one)));
+        let whole = self.outcome.receipts.iter().filter(|one| !is_frame(one));
+        let tied = whole.filter_map(|one| Some((ties::tie(one, self.outcome)?, one)));
         tied.max_by_key(|(tie, _)| *tie)
+    }
+
+    /// Whether anything came over the WebSocket there, after its upgrade.
+    pub(super) fn frame_received(&self) -> bool {
+        self.outcome.receipts.iter().any(|one| is_frame(one) && ties::tie(one, self.outcome).is_some())
     }
 
     /// Whether a receipt may be of this probe after address translation: it has no token, is from the prober, and of this port.
@@ -126,7 +89,7 @@ impl<'a> View<'a> {
         self.far.receipts.iter().any(|receipt| {
             let port = |text: &str| address(text).map(|address| address.port());
             receipt.token.is_none()
-                && address(&receipt.source).is_some_and(|source| source.ip() == self.observed.prober.to_canonical())
+                && address(&receipt.source).is_some_and(|source| source.ip() == self.prober.to_canonical())
                 && self.outcome.port.is_some_and(|wanted| port(&receipt.arrived_at) == Some(wanted))
                 && transport(receipt) == Some(self.outcome.transport)
         })
@@ -151,6 +114,10 @@ impl<'a> View<'a> {
 
     fn stopped_at(&self) -> Option<&'a Step> {
         self.outcome.steps.iter().rev().find(|step| step.error.is_some())
+    }
+
+    pub(super) fn failed_within(&self, time: Millis) -> bool {
+        self.stopped_at().is_some_and(|step| step.took_ms < time)
     }
 
     pub(super) fn was_refused(&self) -> bool {
@@ -190,12 +157,45 @@ impl<'a> View<'a> {
 
     /// The rule to ask for, in the check's words.
     pub(super) fn rule(&self) -> String {
-        if !self.outcome.rule.is_empty() {
-            return self.outcome.rule.clone();
-        }
-        let Outcome { transport, from, to, .. } = self.outcome;
+        let Outcome { transport, from, to, rule, .. } = self.outcome;
         let port = self.outcome.port.map_or_else(String::new, |port| format!(" {port}"));
-        format!("Allow {transport}{port} from {from} to {to} ({}).", self.target())
+        let rule = match rule.as_str() {
+            "" => format!("Allow {transport}{port} from {from} to {to} ({}).", self.target()),
+            rule => rule.to_owned(),
+        };
+        let ip = |fact| self.text(fact).and_then(address).map(|address| address.ip());
+        let source = ip(Fact::LocalAddress)
+            .filter(|ip| !ip.is_unspecified())
+            .or_else(|| self.text(Fact::SourceAddress)?.parse().ok());
+        match (source, ip(Fact::Address)) {
+            (Some(source), Some(target)) if !self.through_proxy() => {
+                format!("{rule} (Source {source}, destination {target}, {transport}{port}.)")
+            }
+            _ => rule,
+        }
+    }
+
+    /// Whether one side alone has seen between which devices the request is lost.
+    pub(super) fn knows_where_it_vanishes(&self) -> bool {
+        let said = self.outcome.sentence.contains("The far side watched its packets");
+        self.outcome.lost == Some(Lost::Request)
+            && !said
+            && self.outcome.facts.contains_key(Fact::VanishesBefore.word())
+    }
+
+    /// The ports on which the far side's profile has the outcome's flow.
+    pub(super) fn ports_there(&self) -> Vec<u16> {
+        let of_flow = |one: &&Answering| {
+            one.role == self.outcome.to
+                && one.transport == self.outcome.transport
+                && one.checks.contains(&self.outcome.check)
+        };
+        self.far.answers.iter().filter(of_flow).map(|one| one.port).collect()
+    }
+
+    /// Where the request got to, as far as devices on the way answered for it.
+    pub(super) fn last_hop(&self) -> Option<Hop> {
+        self.outcome.path.last_hop.filter(|_| !self.through_proxy())
     }
 
     /// The other half of the rule: that of the answers.
@@ -206,8 +206,50 @@ impl<'a> View<'a> {
              connections. A stateful firewall does so by itself, unless the way back does not lead through it: look for a \
              route back that differs from the way there (asymmetric routing).",
             self.target(),
-            self.observed.prober
+            self.prober
         )
+    }
+
+    /// What the silence of a probe is called once it is known which half was lost.
+    pub(super) fn code_of_silence(&self, lost: Lost) -> Code {
+        match (self.outcome.transport, lost, self.protocol()) {
+            // What left this machine was not kept back by it.
+            (Transport::Tcp, ..) if self.outcome.code == Code::LocalBlock => Code::Dropped,
+            (Transport::Tcp, ..) => self.outcome.code,
+            (Transport::Udp, Lost::Reply, Some(Protocol::Tftp)) => Code::TftpTransferPortBlocked,
+            (Transport::Udp, Lost::Reply, Some(Protocol::SqlBrowser)) => Code::SqlBrowserSilent,
+            (Transport::Udp, ..) => Code::Dropped,
+        }
+    }
+
+    /// The outcome's own code where it says more than how a port was blocked, else `code`.
+    pub(super) fn specific(&self, code: Code) -> Code {
+        if self.outcome.code == Code::SqlInstancePortBlocked { self.outcome.code } else { code }
+    }
+
+    pub(super) fn protocol(&self) -> Option<Protocol> {
+        match self.outcome.code {
+            Code::NoAnswer | Code::TftpTransferPortBlocked => Some(Protocol::Tftp),
+            Code::SqlBrowserSilent => Some(Protocol::SqlBrowser),
+            _ => {
+                let (_, receipt) = self.receipt()?;
+                Protocol::ALL.into_iter().find(|protocol| protocol.word() == receipt.protocol)
+            }
+        }
+    }
+
+    /// Whether a refusal came from the host that was asked, as far as its sender or the routers that it passed tell.
+    pub(super) fn refused_from_as_far_as_the_host(&self) -> bool {
+        let Some(host) = self.text(Fact::Address).and_then(address).map(|address| address.ip()) else { return false };
+        if let Some(from) = self.outcome.path.rejected_by.and_then(|icmp| icmp.from) {
+            return from.to_canonical() == host;
+        }
+        judge::refusal_is_of_host(&Evidence { steps: Vec::new(), facts: self.outcome.facts.clone() }, host)
+    }
+
+    /// Whether a missing receipt proves nothing, because some found no room.
+    pub(super) fn unreceipted(&self) -> bool {
+        self.far.missed > 0
     }
 
     /// The outcome's judgement as it is, to be changed in part.
@@ -232,6 +274,10 @@ impl<'a> View<'a> {
     pub(super) fn proof_of_presence(&self) -> Confidence {
         if self.trail.vague { Confidence::Likely } else { Confidence::Proven }
     }
+}
+
+fn is_frame(receipt: &Receipt) -> bool {
+    receipt.asked.as_deref() == Some(Receipt::FIRST_FRAME)
 }
 
 fn transport(receipt: &Receipt) -> Option<Transport> {

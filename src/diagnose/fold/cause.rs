@@ -225,8 +225,7 @@ fn single(outcome: &Outcome) -> Cause {
     let (code, status, transport) = (outcome.code, outcome.status, outcome.transport);
     let target = outcome.target.clone().unwrap_or_default();
     match code.group() {
-        Group::Reach | Group::Tls => Cause::Port { code, transport, target, status },
-        Group::Proxy => Cause::Port { code, transport, target, status },
+        Group::Reach | Group::Tls | Group::Proxy => Cause::Port { code, transport, target, status },
         _ if matches!(code, Code::Flaky | Code::Exposed | Code::SmbDialect | Code::SqlNotTds) => {
             Cause::Port { code, transport, target, status }
         }

@@ -7,7 +7,7 @@ use crate::model::code::Code;
 use crate::model::evidence::{Failure, Icmp, Millis, Step, StepKind};
 use crate::model::fact::Fact;
 use crate::model::finding::{Confidence, Lost, Remedy, Status, Who};
-use crate::model::flow::{Role, Transport};
+use crate::model::flow::{Expect, Role, Transport};
 use crate::model::run::{Finding, Hop, Outcome, PathEvidence, Peer, RunInfo};
 
 fn run() -> RunInfo {
@@ -41,6 +41,7 @@ pub fn failed(check: &str, target: &str, code: Code) -> Outcome {
         target: Some(target.to_owned()),
         transport: Transport::Tcp,
         port: port.parse().ok(),
+        expect: Expect::Open,
         status: Status::Fail,
         code,
         lost: None,
@@ -259,16 +260,17 @@ fn one_certificate_is_one_finding_and_one_interceptor_is_one_for_all_hosts() {
 }
 
 #[test]
-fn what_was_not_tested_for_a_cause_is_listed_under_it() {
+fn what_was_not_tested_for_a_cause_is_told_with_it() {
     let browser = unanswered("sql-browser", "sql:1434");
     let skipped = Outcome {
         status: Status::Skip,
         ..with(failed("sql-database", "sql:1433", Code::PrerequisiteFailed), Fact::Prerequisite, json!("sql-browser"))
     };
     let found = findings(&[browser.clone(), skipped.clone()], &run());
-    assert_eq!(told(&found), [(Code::NoAnswer, vec!["sql-browser", "sql-database"])]);
+    assert_eq!(told(&found), [(Code::NoAnswer, vec!["sql-browser"])]);
+    assert!(found[0].sentence.ends_with("For that, sql-database was not tested."), "{}", found[0].sentence);
     let elsewhere = Outcome { endpoint: "another".to_owned(), ..skipped };
-    assert_eq!(told(&findings(&[browser, elsewhere], &run())), [(Code::NoAnswer, vec!["sql-browser"])]);
+    assert!(!findings(&[browser, elsewhere], &run())[0].sentence.contains("sql-database"));
 }
 
 #[test]

@@ -13,7 +13,7 @@ const MOST: usize = 12;
 pub(super) fn finding(group: &Group) -> Option<Finding> {
     let told = telling(group)?;
     let mut outcomes: Vec<String> = Vec::new();
-    for outcome in group.explained.iter().chain(&group.prevented) {
+    for outcome in &group.explained {
         if !outcomes.contains(&outcome.check) {
             outcomes.push(outcome.check.clone());
         }
@@ -26,7 +26,14 @@ pub(super) fn finding(group: &Group) -> Option<Finding> {
         }
         _ => (told.code, sentence(group, told), remedy(group, told)),
     };
+    let sentence = sentence + &untested(group);
     Some(Finding { code, status: group.status(), outcomes, targets: targets(&group.explained), sentence, remedy })
+}
+
+/// What was not tested for this cause.
+fn untested(group: &Group) -> String {
+    let checks = distinct(group.prevented.iter().map(|outcome| outcome.check.clone()));
+    if checks.is_empty() { String::new() } else { format!(" For that, {} was not tested.", listed(&checks)) }
 }
 
 /// The outcome that says most of the cause; of several ports, the first among the surest.

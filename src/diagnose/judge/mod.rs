@@ -4,8 +4,10 @@
 //! every protocol; the rest is the protocol's own.
 
 mod http;
+mod intercepted;
 mod loss;
 mod name;
+mod other_way;
 mod packets;
 mod proxy;
 mod reach;
@@ -18,24 +20,41 @@ mod tftp;
 mod tls;
 mod websocket;
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use crate::model::ask::Ask;
 use crate::model::code::Code;
-use crate::model::evidence::Evidence;
+use crate::model::evidence::{Evidence, Failure, Icmp};
 use crate::model::fact::Fact;
 use crate::model::finding::Judgement;
 use crate::model::flow::Flow;
-use crate::model::run::Hop;
+use crate::model::run::{Hop, Outcome};
+use crate::model::way::Way;
 
+pub use intercepted::host_of;
 pub use name::beside as with_names;
+pub(in crate::diagnose) use other_way::withdraw;
+pub(super) use reach::is_host as refusal_is_of_host;
 pub use stage::judge;
+pub(in crate::diagnose) use tls::inspector;
+
+/// An outcome's new judgement, with what was asked beside its flow.
+pub(in crate::diagnose) fn compared_again(outcome: &Outcome, judgement: Judgement) -> Judgement {
+    other_way::compared_again(outcome, http::compared_again(outcome, judgement))
+}
 
 /// The device that ends the way, as the record names it.
 #[must_use]
 pub fn last_hop(evidence: &Evidence, code: Code) -> Option<Hop> {
     let address = evidence.text(Fact::Address).and_then(|address| address.parse::<SocketAddr>().ok());
     reach::last_hop(evidence, address.map(|address| address.ip()), code)
+}
+
+/// The ICMP message that answered the packets of a further look, where those of the conversation itself were only silent.
+#[must_use]
+pub fn rejected_aside(evidence: &Evidence) -> Option<Icmp> {
+    let silent = evidence.stopped_at().is_some_and(|step| step.error == Some(Failure::TimedOut));
+    Way::of_port(evidence).end.filter(|_| silent)?.icmp
 }
 
 /// One conversation with one address, ready to be judged.
@@ -80,16 +99,21 @@ impl Case<'_> {
         &self.flow.remedy
     }
 
+    /// The address from which this machine speaks to the target, where it is known.
+    fn own_address(&self) -> Option<IpAddr> {
+        let text = |fact| self.evidence.text(fact);
+        let local = text(Fact::LocalAddress).and_then(|local| local.parse::<SocketAddr>().ok()).map(|local| local.ip());
+        let own = local.filter(|ip| !ip.is_unspecified()).or_else(|| text(Fact::SourceAddress)?.parse().ok());
+        own.map(|ip| ip.to_canonical())
+    }
+
     /// The rule with the addresses, protocol and port that it must name, where they are known.
     #[must_use]
     pub fn exact_rule(&self) -> String {
-        let text = |fact| self.evidence.text(fact);
-        let local = text(Fact::LocalAddress).and_then(|local| local.parse::<SocketAddr>().ok()).map(|local| local.ip());
-        let source = local.filter(|ip| !ip.is_unspecified()).or_else(|| text(Fact::SourceAddress)?.parse().ok());
-        match (source, self.address) {
+        match (self.own_address(), self.address) {
             (Some(source), Some(to)) if self.ask.proxy().is_none() => {
                 let transport = self.ask.probe.protocol().transport();
-                let (source, target) = (source.to_canonical(), to.ip().to_canonical());
+                let target = to.ip().to_canonical();
                 format!("{} (Source {source}, destination {target}, {transport} {}.)", self.rule(), to.port())
             }
             _ => self.rule().to_owned(),

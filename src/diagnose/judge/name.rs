@@ -226,18 +226,17 @@ fn other_address(ask: &Ask, names: &Evidence, addresses: &[IpAddr]) -> Option<Ju
 }
 
 fn remarks(host: &str, names: &Evidence, addresses: &[IpAddr]) -> String {
-    let mut remarks = String::new();
-    if let Some((system, dns)) = differing(names) {
-        remarks +=
-            &format!(" Besides, the name resolves differently: this system says {system}, the name servers say {dns}.");
-    }
-    if let Some(whole) = names.text(Fact::CompletedName) {
-        remarks += &format!(" Besides, there is no name {host}: a DNS suffix of this machine makes {whole} of it.");
-    }
+    let differs = differing(names).map(|(system, dns)| {
+        format!(" Besides, the name resolves differently: this system says {system}, the name servers say {dns}.")
+    });
+    let completed = names
+        .text(Fact::CompletedName)
+        .map(|whole| format!(" Besides, there is no name {host}: a DNS suffix of this machine makes {whole} of it."));
     let is_name = host.parse::<IpAddr>().is_err() && !host.to_ascii_lowercase().ends_with("localhost");
-    if is_name && !addresses.is_empty() && addresses.iter().all(|address| address.to_canonical().is_loopback()) {
-        remarks +=
-            " The name leads to this machine itself: look into its hosts file, and for a DNS filter that answers so.";
-    }
-    remarks
+    let to_itself = !addresses.is_empty() && addresses.iter().all(|address| address.to_canonical().is_loopback());
+    let itself = (is_name && to_itself).then(|| {
+        " The name leads to this machine itself: look into its hosts file, and for a DNS filter that answers so."
+            .to_owned()
+    });
+    differs.into_iter().chain(completed).chain(itself).collect()
 }

@@ -1,26 +1,34 @@
 //! Conversations that work with small packets and hang with large ones, as a further look has shown.
 
 use super::Case;
+use crate::diagnose::looks;
 use crate::model::code::Code;
 use crate::model::fact::Fact;
 use crate::model::finding::{Confidence, Judgement, Lost, Status, Who};
+use crate::model::probe::Probe;
+use crate::model::way::Way;
 
-/// What all packets carry besides their data, in bytes: IPv4 and TCP, IPv6 and TCP.
-const HEADERS: (u64, u64) = (40, 60);
+/// From this size on an Ethernet packet is in fragments, within a few bytes.
+const FRAGMENTED: u64 = 1490;
 
 /// The judgement where large packets are lost, in place of what the conversation alone says; nothing where that is not shown.
 pub(super) fn judge(case: &Case, alone: impl FnOnce() -> Judgement) -> Option<Judgement> {
     let passes = case.evidence.number(Fact::LargestPacket)?;
-    if case.evidence.stopped_at().is_none() {
+    let tried = case.evidence.fact(Fact::FullPackets).and_then(serde_json::Value::as_bool);
+    if case.evidence.stopped_at().is_none() && tried != Some(false) {
         let alone = alone();
         return Some(if alone.status == Status::Pass { after_all(case, passes) } else { alone });
+    }
+    if let Probe::Tftp(_) = case.ask.probe {
+        return Some(blocks(case, passes));
     }
     let half = half(case, passes);
     let (place, way) = (place(case), way(half));
     let sentence = format!(
         "{place} answers, but only as long as packets are small: the same conversation works with packets of up to {passes} \
-         bytes{}; larger ones are lost {way}, and nobody tells the sender to make them smaller.",
-        searched(case, passes)
+         bytes{}; larger ones are lost {way}{}, and nobody tells the sender to make them smaller.",
+        searched(case, passes),
+        behind(case, half)
     );
     let judgement = Judgement::fail(Code::LargePacketsLost, Confidence::Proven, sentence)
         .remedy(Who::Network, remedy(case, passes));
@@ -53,6 +61,13 @@ fn way(half: Option<Lost>) -> &'static str {
         Some(Lost::Reply) => "on the way back",
         None => "on the way",
     }
+}
+
+/// After which device full packets vanish, where one on the way there answered them.
+fn behind(case: &Case, half: Option<Lost>) -> String {
+    let large = Way::of_large(case.evidence);
+    let last = large.last().filter(|_| large.end.is_none() && half == Some(Lost::Request));
+    last.map_or_else(String::new, |hop| format!(", after hop {} ({})", hop.ttl, hop.address))
 }
 
 /// How near the limit was come to, where not to the byte.
@@ -93,5 +108,24 @@ fn is_v4(case: &Case) -> bool {
 }
 
 fn headers(case: &Case) -> u64 {
-    if is_v4(case) { HEADERS.0 } else { HEADERS.1 }
+    case.address.map_or(0, |address| looks::headers(case.ask, address))
+}
+
+/// A TFTP server sends blocks of the size that was asked for, in one datagram each.
+fn blocks(case: &Case, passes: u64) -> Judgement {
+    let (target, bytes) = (case.target(), passes.saturating_sub(headers(case)));
+    let sentence = format!(
+        "{target} answered a TFTP request, but its blocks come only as long as they are small: blocks of up to {bytes} bytes \
+         (packets of {passes}) do, larger ones are lost on the way back.",
+    );
+    let fragments =
+        if passes >= FRAGMENTED { " Larger ones come as fragments, which firewalls often drop." } else { "" };
+    Judgement::fail(Code::TftpStalled, Confidence::Proven, sentence).lost(Lost::Reply).remedy(
+        Who::Network,
+        format!(
+            "Let UDP packets of full size, and fragments, pass from {target} to {}, or find the link in between that carries only \
+             packets of {passes} bytes.{fragments} Until then have the TFTP server grant no block size above {bytes}.",
+            case.flow.from
+        ),
+    )
 }

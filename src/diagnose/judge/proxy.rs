@@ -1,20 +1,28 @@
-//! What a proxy's own answers and failures mean: refused tunnels, refused requests, and proxies that can't be reached.
+//! What a proxy's own answers and failures mean: proxies that can't be reached, that hang, or that break the connection.
+//!
+//! What they refuse is judged in [`refusal`], what they think of accounts in [`account`].
+
+mod account;
+mod refusal;
 
 use super::{Case, unforeseen};
-use crate::model::ask::{Proxy, ProxyAuth, ProxyOrigin, host_port};
+use crate::model::ask::{Proxy, ProxyOrigin, host_port};
 use crate::model::code::Code;
 use crate::model::evidence::Failure;
 use crate::model::fact::Fact;
 use crate::model::finding::{Confidence, Judgement, Lost, Who};
 
+pub(super) use refusal::refusal;
+
 /// Judges a conversation that stopped while the proxy was asked for a tunnel, or for its challenge.
 pub(super) fn judge(case: &Case, failure: Failure) -> Judgement {
     let Some(proxy) = case.ask.proxy() else { return unforeseen(case) };
     match failure {
-        Failure::NeedsCredentials => auth_required(case, proxy),
+        Failure::NeedsCredentials => account::required(case, proxy),
         Failure::NotBuilt => not_built(case, proxy),
-        Failure::Unexpected => refusal(case).unwrap_or_else(|| connect_refused(case, proxy)),
+        Failure::Unexpected => refusal(case).unwrap_or_else(|| refusal::connect_refused(case, proxy)),
         Failure::TimedOut => silent(case, proxy),
+        Failure::Closed | Failure::Reset if refusal::forwards(case) => refusal::connect_refused(case, proxy),
         Failure::Closed => {
             let sentence = format!("{} closed the connection instead of answering", asked(case, proxy));
             broken(case, proxy, Code::ClosedAfterConnect, &sentence)
@@ -26,32 +34,6 @@ pub(super) fn judge(case: &Case, failure: Failure) -> Judgement {
         Failure::Malformed => not_http(case, proxy),
         other => unreachable(case, other),
     }
-}
-
-/// Judges an answer by what a proxy itself says in it: 407, a refusal by its rules, or a server it could not reach.
-/// Nothing where the status speaks of something else.
-pub(super) fn refusal(case: &Case) -> Option<Judgement> {
-    let proxy = case.ask.proxy()?;
-    let tunnelled = !case.evidence.facts.contains_key(Fact::Status.word());
-    let status = case.evidence.number(if tunnelled { Fact::ProxyStatus } else { Fact::Status })?;
-    match status {
-        407 if case.evidence.text(Fact::ProxyAuth).is_some() => Some(auth_failed(case, proxy)),
-        407 => Some(auth_required(case, proxy)),
-        403 if tunnelled && case.ask.port != 443 => Some(connect_refused(case, proxy)),
-        403 if tunnelled || case.evidence.text(Fact::ProxyError).is_some() => Some(denied(case, proxy)),
-        403 => Some(perhaps_denied(case, proxy)),
-        500 if perhaps_its_own(case) => Some(perhaps_failed(case, proxy)),
-        401 if perhaps_its_own(case) && proxy.account.is_some() => Some(perhaps_unwelcome(case, proxy)),
-        502..=504 => Some(upstream_failed(case, proxy, status)),
-        _ if tunnelled => Some(connect_refused(case, proxy)),
-        _ => None,
-    }
-}
-
-/// Whether an answer may be the proxy's own, with a status of servers (as tinyproxy does): one that a proxy passes on says
-/// `Via` (RFC 9110 7.6.3).
-fn perhaps_its_own(case: &Case) -> bool {
-    case.evidence.number(Fact::Status).is_some() && case.evidence.text(Fact::Via).is_none()
 }
 
 /// Judges a connection to the proxy that could not be opened.
@@ -89,134 +71,42 @@ pub(super) fn forwarded(case: &Case, failure: Failure) -> Option<Judgement> {
     (case.ask.proxy().is_some() && own).then(|| judge(case, failure))
 }
 
-fn auth_required(case: &Case, proxy: &Proxy) -> Judgement {
-    let offered = offered(case);
-    let place = place(proxy);
-    let target = case.ask.target();
-    if proxy.account.is_some() && proxy.auth != ProxyAuth::None {
-        return account_unused(case, proxy, &offered);
-    }
-    let schemes = if offered.is_empty() { String::new() } else { format!(" ({offered})") };
-    let sentence = format!(
-        "The proxy {place} wants a user and a password{schemes}, and none was given: {target} was not reached."
-    );
-    let remedy = format!(
-        "Give the endpoint `{}` a `proxy-auth`, a `proxy-user` and a `proxy-password: {{ env: NAME }}`, or have the proxy let \
-         {target} pass without.",
-        case.flow.endpoint
-    );
-    Judgement::fail(Code::ProxyAuthRequired, Confidence::Proven, sentence).remedy(Who::Profile, remedy)
-}
-
-/// There is an account, but the proxy never got as far as being told its password.
-fn account_unused(case: &Case, proxy: &Proxy, offered: &str) -> Judgement {
-    let (place, target, ours) = (place(proxy), case.ask.target(), proxy.auth.word());
-    if offered.is_empty() {
-        let sentence = format!("The password for the proxy {place} is not there: {target} was not reached.");
-        return Judgement::fail(Code::ProxyAuthRequired, Confidence::Likely, sentence)
-            .remedy(Who::Profile, "Check where the profile takes the proxy's password from.");
-    }
-    if offered.split(", ").any(|scheme| scheme == ours) {
-        let sentence = format!(
-            "The proxy {place} offers {ours}, but gave no challenge that can be answered: its own authentication does not work."
-        );
-        return Judgement::fail(Code::ProxyAuthFailed, Confidence::Likely, sentence)
-            .remedy(Who::Network, format!("Look into the log of the proxy {place} for its {ours} authentication."));
-    }
-    let sentence =
-        format!("The proxy {place} wants {offered}, but is set to be spoken to with {ours}: {target} was not reached.");
-    Judgement::fail(Code::ProxyAuthRequired, Confidence::Proven, sentence)
-        .remedy(Who::Profile, format!("Set `proxy-auth` of the endpoint `{}` to {offered}.", case.flow.endpoint))
-}
-
-fn auth_failed(case: &Case, proxy: &Proxy) -> Judgement {
-    let offered = offered(case);
-    let (place, ours) = (place(proxy), proxy.auth.word());
-    let mut sentence = format!("The proxy {place} did not accept the user and password given ({ours}).");
-    if !offered.is_empty() && !offered.split(", ").any(|scheme| scheme == ours) {
-        sentence = format!("The proxy {place} was given a user and a password by {ours}, but accepts only {offered}.");
-    }
-    let remedy = format!(
-        "Correct `proxy-user`, `proxy-password` or `proxy-auth` of the endpoint `{}`, or have the account unlocked at the proxy.",
-        case.flow.endpoint
-    );
-    Judgement::fail(Code::ProxyAuthFailed, Confidence::Proven, sentence).remedy(Who::Profile, remedy)
-}
-
-fn denied(case: &Case, proxy: &Proxy) -> Judgement {
-    let sentence =
-        format!("The proxy {} forbids {} by its own rules (403{}).", place(proxy), case.ask.target(), words(case));
-    Judgement::fail(Code::ProxyDenied, Confidence::Likely, sentence).remedy(Who::Network, permit(case, proxy))
-}
-
-fn perhaps_denied(case: &Case, proxy: &Proxy) -> Judgement {
-    let target = case.ask.target();
-    let sentence = format!(
-        "Through the proxy {}, {target} answered 403: either the proxy forbids it or the server itself does.",
-        place(proxy)
-    );
-    let remedy = format!("Look for {target} in the proxy's log; if it was denied there, allow it.");
-    Judgement::warn(Code::ProxyDenied, Confidence::Possible, sentence).remedy(Who::Network, remedy)
-}
-
-fn perhaps_failed(case: &Case, proxy: &Proxy) -> Judgement {
-    let target = case.ask.target();
-    let sentence = format!(
-        "Through the proxy {}, {target} answered 500: either the proxy could not reach it, or the server itself failed.",
-        place(proxy)
-    );
-    let remedy = format!("Look for {target} in the proxy's log; if it could not connect, allow it to.");
-    Judgement::unknown(Code::ProxyUpstreamFailed, sentence).remedy(Who::Network, remedy)
-}
-
-fn perhaps_unwelcome(case: &Case, proxy: &Proxy) -> Judgement {
-    let (place, target) = (place(proxy), case.ask.target());
-    let sentence = format!(
-        "Through the proxy {place}, {target} answered 401: either the proxy does not accept the user and password given, or \
-         the server itself wants to know who asks."
-    );
-    let remedy = format!(
-        "Look for {target} in the proxy's log. Check `proxy-user` and `proxy-password` of the endpoint `{}`.",
-        case.flow.endpoint
-    );
-    Judgement::unknown(Code::ProxyAuthFailed, sentence).remedy(Who::Profile, remedy)
-}
-
-fn connect_refused(case: &Case, proxy: &Proxy) -> Judgement {
-    let target = case.ask.target();
-    let status =
-        case.evidence.number(Fact::ProxyStatus).map_or(String::new(), |status| format!(" ({status}{})", words(case)));
-    let mut sentence = format!("The proxy {} refuses a tunnel (CONNECT) to {target}{status}.", place(proxy));
-    if case.ask.port != 443 {
-        sentence.push_str(" Many proxies allow tunnels to port 443 only.");
-    }
-    Judgement::fail(Code::ProxyConnectRefused, Confidence::Likely, sentence)
-        .remedy(Who::Network, format!("Allow CONNECT to {target} on the proxy {}, for this port too.", place(proxy)))
-}
-
-fn upstream_failed(case: &Case, proxy: &Proxy, status: u64) -> Judgement {
-    let target = case.ask.target();
-    let sentence = format!("The proxy {} could not reach {target} ({status}{}).", place(proxy), words(case));
-    let tunnelled = case.evidence.number(Fact::Status).is_none();
-    let sure = tunnelled || case.evidence.text(Fact::ProxyError).is_some();
-    let confidence = if sure { Confidence::Proven } else { Confidence::Likely };
-    let remedy = format!(
-        "Make sure that the service on {target} runs, that the proxy {} can resolve its name, and that it may connect to it: \
-         the rule is needed from the proxy, not only from this machine.",
-        place(proxy)
-    );
-    Judgement::fail(Code::ProxyUpstreamFailed, confidence, sentence).remedy(Who::Network, remedy)
-}
-
+/// A proxy that took the request and says nothing: it waits for the target, the target hangs, or it hangs itself.
 fn silent(case: &Case, proxy: &Proxy) -> Judgement {
-    let target = case.ask.target();
+    let (place, target) = (place(proxy), case.ask.target());
+    let asked = asked(case, proxy);
+    match case.evidence.text(Fact::OtherWayCode).map(str::parse) {
+        Some(Ok(Code::Silent)) => {
+            let sentence = format!("{asked} gave no answer in time. {target} accepts connections and says nothing.");
+            return Judgement::fail(Code::Silent, Confidence::Likely, sentence)
+                .lost(Lost::Reply)
+                .remedy(Who::TargetHost, format!("Check that the service on {target} runs and is not hanging."));
+        }
+        _ if case.evidence.number(Fact::ProxyItself).is_some() => {
+            let sentence = format!(
+                "{asked} gave no answer in time, although it answers other questions: its own connection to {target} hangs."
+            );
+            return Judgement::fail(Code::ProxyUpstreamFailed, Confidence::Likely, sentence)
+                .remedy(Who::Network, refusal::permit_upstream(case, proxy));
+        }
+        _ if case.evidence.fact(Fact::ProxyItself).is_some() => {
+            let sentence =
+                format!("{asked} gave no answer in time, and none to a question about itself: the proxy hangs.");
+            return Judgement::fail(Code::Silent, Confidence::Likely, sentence).lost(Lost::Reply).remedy(
+                Who::Network,
+                format!(
+                    "See that the proxy {place} runs well, and that what listens there is a proxy for this machine."
+                ),
+            );
+        }
+        _ => {}
+    }
     let sentence = format!(
-        "{} did not answer in time: most likely its own connection to {target} is dropped, or the proxy hangs.",
-        asked(case, proxy)
+        "{asked} did not answer in time: most likely its own connection to {target} is dropped, or the proxy hangs."
     );
     Judgement::fail(Code::Silent, Confidence::Likely, sentence).lost(Lost::Reply).remedy(
         Who::Network,
-        format!("Allow the proxy {} to connect to {target}; its log says what it waited for.", place(proxy)),
+        format!("Allow the proxy {place} to connect to {target}; its log says what it waited for."),
     )
 }
 

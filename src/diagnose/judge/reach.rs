@@ -5,12 +5,14 @@ mod answerer;
 mod dropped;
 mod icmp;
 
-pub(super) use answerer::{last_hop, unmask};
-pub(super) use dropped::vanished;
+pub(in crate::diagnose) use answerer::is_host;
+pub(super) use answerer::{Answerer, last_hop, unmask, who_answers, with_device};
+pub(super) use dropped::told_of_way;
 
 use super::{Case, proxy, unforeseen};
 use crate::model::code::Code;
 use crate::model::evidence::{Failure, Millis, Step};
+use crate::model::fact::Fact;
 use crate::model::finding::{Confidence, Judgement, Lost, Who};
 use crate::model::flow::Transport;
 
@@ -135,26 +137,36 @@ fn no_host(case: &Case, step: &Step) -> Judgement {
     no_neighbour(case)
 }
 
-/// The target is on a network of this machine, which asked there for the host in vain.
+/// The target, or the gateway to it, is on a network of this machine, which asked there for it in vain.
 fn no_neighbour(case: &Case) -> Judgement {
-    Judgement::fail(
-        Code::Unreachable,
-        Confidence::Likely,
-        format!(
-            "{} can't be reached: no host answers for that address on the network that this machine is itself part of, or \
-             for the gateway to it.",
-            case.target()
+    let (target, host) = (case.target(), &case.ask.host);
+    let on_link = case.evidence.fact(Fact::OnLink).and_then(serde_json::Value::as_bool);
+    let sentence = match on_link {
+        Some(true) => format!(
+            "{target} can't be reached: no host answers for that address on the network that this machine is itself part of."
         ),
-    )
-    .remedy(
+        Some(false) => format!(
+            "{target} can't be reached: the gateway to it does not answer on the network that this machine is itself part of."
+        ),
+        None => format!(
+            "{target} can't be reached: no host answers for that address on the network that this machine is itself part of, or \
+             for the gateway to it."
+        ),
+    };
+    let judgement = Judgement::fail(Code::Unreachable, Confidence::Likely, sentence).lost(Lost::Request);
+    if on_link == Some(false) {
+        return judgement.remedy(
+            Who::Network,
+            format!("See that this machine's gateway is up, and that the route to {host} names the right one."),
+        );
+    }
+    judgement.remedy(
         Who::TargetHost,
         format!(
-            "See that {} is switched on and has this address (or correct it in the profile), and that this machine's gateway \
-             is up.",
-            case.ask.host
+            "See that {host} is switched on and has this address (or correct it in the profile), and that this machine's gateway \
+             is up."
         ),
     )
-    .lost(Lost::Request)
 }
 
 fn no_route(case: &Case) -> Judgement {

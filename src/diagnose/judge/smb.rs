@@ -6,7 +6,7 @@ use super::{Case, reach, unforeseen};
 use crate::model::code::Code;
 use crate::model::evidence::{Failure, StepKind};
 use crate::model::fact::Fact;
-use crate::model::finding::{Confidence, Judgement, Status, Who};
+use crate::model::finding::{Confidence, Judgement, Who};
 use crate::model::probe::{Probe, Smb};
 use crate::model::secret::Account;
 use crate::wire::smb::status;
@@ -35,11 +35,11 @@ pub(super) fn unconnected(case: &Case, failure: Failure) -> Judgement {
         return first;
     }
     let sentence = format!(
-        "{} SMB does answer on TCP 139 of the same host (NetBIOS), which clients use only where NetBIOS over TCP/IP is \
-         switched on.",
+        "{} SMB does answer on TCP 139 of the same host (NetBIOS): only clients on which NetBIOS over TCP/IP is switched on \
+         can use that.",
         first.sentence
     );
-    Judgement { status: Status::Warn, sentence, ..first }
+    Judgement { sentence, ..first }
 }
 
 /// The facts of one conversation, as the sentences need them.

@@ -1,7 +1,8 @@
 //! Which judge a conversation goes to, by the stage in which it stopped.
 
 use super::{
-    Case, http, loss, name, packets, proxy, reach, smb, sql, sql_browser, tcp, tftp, tls, unforeseen, websocket,
+    Case, http, intercepted, loss, name, other_way, packets, proxy, reach, smb, sql, sql_browser, tcp, tftp, tls,
+    unforeseen, websocket,
 };
 use crate::model::code::Code;
 use crate::model::evidence::{Failure, StepKind};
@@ -13,7 +14,15 @@ use crate::model::probe::Protocol;
 /// Judges one conversation.
 #[must_use]
 pub fn judge(case: &Case) -> Judgement {
-    packets::judge(case, || by_stage(case)).unwrap_or_else(|| reach::unmask(case, by_stage(case)))
+    let judgement = packets::judge(case, || by_stage(case)).unwrap_or_else(|| {
+        let judgement = by_stage(case);
+        if tls::hellos_tell(case, &judgement) {
+            reach::with_device(case, judgement)
+        } else {
+            reach::unmask(case, judgement)
+        }
+    });
+    other_way::compared(case, judgement)
 }
 
 fn by_stage(case: &Case) -> Judgement {
@@ -36,7 +45,7 @@ fn by_stage(case: &Case) -> Judgement {
         (StepKind::Tls, _) if sql::judges_tls(case) => sql::judge(case),
         (StepKind::Tls, _) | (_, Failure::TlsClientCertificate | Failure::TlsAlert) => tls::judge(case, failure),
         (StepKind::Reply, Failure::TimedOut) if is_udp(case) => {
-            reach::vanished(case).unwrap_or_else(|| by_protocol(case))
+            reach::told_of_way(case).unwrap_or_else(|| by_protocol(case))
         }
         (StepKind::Request | StepKind::Reply | StepKind::Hold, _) => by_protocol(case),
     }
@@ -48,13 +57,19 @@ fn by_protocol(case: &Case) -> Judgement {
     }
     match case.ask.probe.protocol() {
         Protocol::Http => http::judge(case),
-        Protocol::Websocket => websocket::judge(case),
+        Protocol::Websocket => of_another(case).unwrap_or_else(|| websocket::judge(case)),
         Protocol::Tcp => tcp::judge(case),
         Protocol::Sql => sql::judge(case),
         Protocol::SqlBrowser => sql_browser::judge(case),
         Protocol::Smb => smb::judge(case),
         Protocol::Tftp => tftp::judge(case),
     }
+}
+
+/// An upgrade that something else than the service answered.
+fn of_another(case: &Case) -> Option<Judgement> {
+    let status = case.evidence.number(Fact::Status)?;
+    intercepted::judge(case, status).or_else(|| intercepted::elsewhere(case, status))
 }
 
 fn interrupted(case: &Case, kind: StepKind) -> Judgement {

@@ -94,6 +94,7 @@ fn broken_off(case: &Case, step: &Step, failure: Failure) -> Judgement {
     let read = case.evidence.number(Fact::FileRead).unwrap_or_default();
     let fail = |code, sentence| Judgement::fail(code, Confidence::Proven, sentence);
     match failure {
+        Failure::TimedOut if read > 0 && case.was_moving() => slow(case, read),
         Failure::TimedOut => ran_dry(case, read, port),
         Failure::Unexpected => {
             fail(Code::TftpStalled, format!("{target} broke the TFTP transfer off after {read} bytes ({}).", said(case)))
@@ -127,6 +128,21 @@ fn broken_off(case: &Case, step: &Step, failure: Failure) -> Judgement {
             ),
         },
     }
+}
+
+/// The file was still coming when the time was up.
+fn slow(case: &Case, read: u64) -> Judgement {
+    let of = case.evidence.number(Fact::FileBytes).map_or_else(String::new, |size| format!(" of {size}"));
+    let rate = case.evidence.number(Fact::Rate).unwrap_or_default() / 1000;
+    let sentence = format!(
+        "{} was still sending the file when the time was up: {read}{of} bytes had come, at {rate} kB/s. TFTP is slow over a long \
+         way, but nothing is blocked so far.",
+        case.target()
+    );
+    Judgement::unknown(Code::TimedOut, sentence).remedy(
+        Who::Profile,
+        "Give the check a longer `timeout`, a `windowsize` or a larger `blksize`, or let it `read: start` only.",
+    )
 }
 
 /// The transfer began, and then nothing new came.

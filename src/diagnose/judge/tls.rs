@@ -3,6 +3,7 @@
 mod certificate;
 mod dates;
 mod hello;
+pub(in crate::diagnose) mod inspector;
 
 use self::hello::Fate;
 use super::{Case, unforeseen};
@@ -55,6 +56,11 @@ pub(super) fn refused_without_certificate(case: &Case) -> Option<Judgement> {
         case.target()
     );
     Some(give_certificate(Judgement::fail(Code::TlsClientCertificate, Confidence::Likely, sentence), case))
+}
+
+/// Whether hellos that were said again show that it is a device on the way that does not let this one through.
+pub(super) fn hellos_tell(case: &Case, judgement: &Judgement) -> bool {
+    matches!(judgement.code, Code::TlsDropped | Code::TlsReset) && hello::tell(case)
 }
 
 fn dropped(case: &Case) -> Judgement {

@@ -2,26 +2,30 @@
 //!
 //! Three stages of its own: the answer to the upgrade, the first ping, and the time of idleness with what comes after it.
 
+mod idle;
+mod other;
+mod refused;
+
 use super::{Case, http, unforeseen};
 use crate::model::code::Code;
 use crate::model::evidence::{Failure, StepKind};
 use crate::model::fact::Fact;
-use crate::model::finding::{Confidence, Judgement, Lost, Status, Who};
+use crate::model::finding::{Confidence, Judgement, Who};
 use crate::model::probe::{Probe, Websocket};
-use crate::model::span::Span;
 
 pub(super) fn judge(case: &Case) -> Judgement {
     let Probe::Websocket(settings) = &case.ask.probe else { return unforeseen(case) };
     let evidence = case.evidence;
     let Some(step) = evidence.stopped_at() else { return works(case, settings) };
     let failure = step.error.unwrap_or(Failure::Internal);
-    match evidence.number(Fact::Status) {
+    let judgement = match evidence.number(Fact::Status) {
         None => unanswered(case, step.kind, failure),
         Some(101) if !upgraded(case) => bad_accept(case),
         Some(101) if other_subprotocol(case, settings).is_some() => subprotocol(case, settings),
         Some(101) => after_upgrade(case, settings, step.kind, failure),
-        Some(status) => refused(case, settings, status),
-    }
+        Some(status) => return refused::judge(case, settings, status),
+    };
+    other::remark(judgement, case)
 }
 
 fn upgraded(case: &Case) -> bool {
@@ -37,7 +41,7 @@ fn works(case: &Case, settings: &Websocket) -> Judgement {
         return Judgement::pass(format!("{target} accepted the WebSocket upgrade and answered a ping."));
     };
     if evidence.holds(Fact::Echoed) && !evidence.holds(Fact::Pushed) {
-        return push_lost(case, hold);
+        return idle::push_lost(case, hold);
     }
     let pushed = if evidence.holds(Fact::Pushed) { ", and what the far side pushed then arrived" } else { "" };
     Judgement::pass(format!(
@@ -137,133 +141,6 @@ fn subprotocol(case: &Case, settings: &Websocket) -> Judgement {
     .remedy(Who::Profile, "Give the check the `subprotocol` that the service speaks.")
 }
 
-/// An HTTP answer that is not an upgrade.
-fn refused(case: &Case, settings: &Websocket, status: u64) -> Judgement {
-    let judgement = refused_here(case, settings, status);
-    // Web servers have pages at `/`, and seldom a WebSocket: there only an answer about upgrades as such says anything.
-    let decides = matches!(status, 407 | 426 | 501..=504)
-        || judgement.confidence == Confidence::Proven && case.evidence.holds(Fact::Echoed);
-    if decides || settings.path.as_deref().is_some_and(|path| path != "/") {
-        return judgement;
-    }
-    let undecided = "Nobody has named the path of the WebSocket, so this decides nothing.";
-    let sentence = format!("{} {undecided}", judgement.sentence);
-    Judgement { status: Status::Unknown, confidence: Confidence::Possible, sentence, ..judgement }
-}
-
-/// The same, where there should be a WebSocket at the path.
-fn refused_here(case: &Case, settings: &Websocket, status: u64) -> Judgement {
-    let as_if_not_asked = matches!(status, 200 | 400 | 426);
-    if as_if_not_asked && case.evidence.holds(Fact::Echoed) {
-        return stripped_for_certain(case);
-    }
-    let in_between = case.evidence.fact(Fact::Via).is_some() || case.ask.proxy().is_some();
-    if as_if_not_asked && (in_between || !https(case)) {
-        return stripped_perhaps(case, settings, status, in_between);
-    }
-    let target = case.target();
-    let path = settings.path.as_deref().unwrap_or("/");
-    let (meaning, who, remedy) = refusal(case, path, status);
-    let server = case.evidence.text(Fact::Server).map_or_else(String::new, |server| format!(" ({server})"));
-    Judgement::fail(
-        Code::WsRefused,
-        Confidence::Proven,
-        format!("{target}{server} refused the WebSocket upgrade of {path} with status {status}: {meaning}."),
-    )
-    .remedy(who, format!("{remedy}{}", iis_hint(case)))
-}
-
-/// What a status says of an upgrade, who can help, and how.
-fn refusal(case: &Case, path: &str, status: u64) -> (&'static str, Who, String) {
-    let look = format!("Look into the log of the web server on {} for the request of {path}.", case.ask.host);
-    let other_path = format!(
-        "The path {path} is an assumption unless the product documents it: set the check's `path` to the real one."
-    );
-    match status {
-        300..=399 => {
-            let place =
-                case.evidence.text(Fact::Location).map_or_else(String::new, |place| format!(" It points to {place}."));
-            ("it redirects", Who::Profile, format!("Set `https`, the host and the path to where it redirects.{place}"))
-        }
-        401 => ("it wants a login first", Who::Product, look),
-        403 => ("it is forbidden", Who::Product, format!("{look} A filter in front of it may forbid upgrades.")),
-        404 | 405 | 410 => ("there is no WebSocket at this path", Who::Profile, other_path),
-        407 => (
-            "a proxy that no setting names wants a login",
-            Who::Network,
-            format!("Exempt this flow from the transparent proxy. {}", case.rule()),
-        ),
-        501 => (
-            "the server can't do it",
-            Who::Product,
-            "Install or switch on WebSocket support on the web server.".to_owned(),
-        ),
-        502..=504 => (
-            "a gateway got no good answer from the server behind it",
-            Who::Product,
-            format!("See that the service behind the gateway runs and that the gateway passes upgrades on. {look}"),
-        ),
-        500..=599 => ("the server failed", Who::Product, look),
-        _ => ("it is no answer to an upgrade", Who::Product, format!("{look} {other_path}")),
-    }
-}
-
-/// IIS refuses upgrades as long as the role service is missing.
-fn iis_hint(case: &Case) -> &'static str {
-    let iis = case.evidence.text(Fact::Server).is_some_and(|server| server.starts_with("Microsoft-IIS"));
-    if iis {
-        " On IIS the role service \"WebSocket Protocol\" must be installed (from Windows Server 2012 on)."
-    } else {
-        ""
-    }
-}
-
-fn stripped_for_certain(case: &Case) -> Judgement {
-    Judgement::fail(
-        Code::WsUpgradeStripped,
-        Confidence::Proven,
-        format!(
-            "The WebSocket upgrade to {} arrived as an ordinary request: something in the path removed the Upgrade headers.",
-            case.target()
-        ),
-    )
-    .remedy(Who::Network, pass_upgrades(case))
-}
-
-fn stripped_perhaps(case: &Case, settings: &Websocket, status: u64, in_between: bool) -> Judgement {
-    let path = settings.path.as_deref().unwrap_or("/");
-    let (confidence, via) = match case.evidence.text(Fact::Via) {
-        Some(via) => (Confidence::Likely, format!(" (it came through {via})")),
-        None if in_between || status == 426 => (Confidence::Likely, String::new()),
-        None => (Confidence::Possible, String::new()),
-    };
-    Judgement::fail(
-        Code::WsUpgradeStripped,
-        confidence,
-        format!(
-            "{} answered the WebSocket upgrade of {path} with status {status}, as if none was asked for{via}: a proxy in the \
-             path removed the Upgrade headers, or there is no WebSocket at this path.",
-            case.target()
-        ),
-    )
-    .remedy(
-        Who::Network,
-        format!(
-            "{} If nothing is in between, set the check's `path` to the real one.{}",
-            pass_upgrades(case),
-            iis_hint(case)
-        ),
-    )
-}
-
-fn pass_upgrades(case: &Case) -> String {
-    let encrypt = if https(case) { "" } else { " HTTPS usually passes where plain HTTP does not." };
-    format!(
-        "Let the proxies and reverse proxies before {} pass the Upgrade and Connection headers on.{encrypt}",
-        case.ask.host
-    )
-}
-
 /// The upgrade went well, and then something did not.
 fn after_upgrade(case: &Case, settings: &Websocket, stage: StepKind, failure: Failure) -> Judgement {
     let was_idle = case.evidence.steps.iter().any(|step| step.kind == StepKind::Hold);
@@ -277,7 +154,7 @@ fn after_upgrade(case: &Case, settings: &Websocket, stage: StepKind, failure: Fa
                 case.target()
             ),
         ),
-        Some(hold) => idle_killed(case, hold, failure),
+        Some(hold) => idle::killed(case, hold, stage, failure),
     }
 }
 
@@ -319,65 +196,4 @@ fn frames_lost(case: &Case, failure: Failure) -> Judgement {
             case.rule()
         ),
     )
-}
-
-fn idle_killed(case: &Case, hold: Span, failure: Failure) -> Judgement {
-    let target = case.target();
-    let after =
-        case.evidence.number(Fact::DiedAfterMs).map_or_else(|| hold.to_string(), |millis| seconds(millis).to_string());
-    if let Some(code) = case.evidence.number(Fact::CloseCode) {
-        return Judgement::warn(
-            Code::WsIdleKilled,
-            Confidence::Likely,
-            format!("{target} closed the idle WebSocket itself after {after}, with a Close frame (code {code})."),
-        )
-        .remedy(
-            Who::Product,
-            format!("Raise the idle time of WebSockets on {target} above the product's keep-alive interval."),
-        );
-    }
-    let how = match failure {
-        Failure::Reset => format!("was cut by a reset after {after}"),
-        Failure::Closed => format!("was closed after {after}"),
-        Failure::TimedOut => format!("was dead after {hold}, without a sign: a ping then stayed unanswered"),
-        Failure::Malformed => format!("carried something else than WebSocket frames after {after}"),
-        _ => return unforeseen(case),
-    };
-    Judgement::fail(
-        Code::WsIdleKilled,
-        Confidence::Likely,
-        format!(
-            "The idle WebSocket to {target} {how}: a proxy or firewall in the path does not keep idle connections."
-        ),
-    )
-    .remedy(Who::Network, keep_idle(case, hold))
-}
-
-/// A ping revived the connection, but what a server says first after the idle time does not arrive.
-fn push_lost(case: &Case, hold: Span) -> Judgement {
-    Judgement::fail(
-        Code::WsIdleKilled,
-        Confidence::Likely,
-        format!(
-            "After {hold} without traffic, what the far side of the WebSocket to {} pushed did not arrive, although a ping \
-             from here was answered then: a wake-up would be lost.",
-            case.target()
-        ),
-    )
-    .lost(Lost::Reply)
-    .remedy(Who::Network, keep_idle(case, hold))
-}
-
-fn keep_idle(case: &Case, hold: Span) -> String {
-    format!(
-        "Raise the idle timeout for connections to {}:{} in firewalls, address translation and proxies above {hold}. {}",
-        case.ask.host,
-        case.ask.port,
-        case.rule()
-    )
-}
-
-/// Milliseconds as a span that reads well: whole seconds from ten seconds on.
-fn seconds(millis: u64) -> Span {
-    if millis >= 10_000 { Span::seconds((millis + 500) / 1000) } else { Span::millis(millis) }
 }

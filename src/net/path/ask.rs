@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use socket2::{Domain, Protocol, Socket, Type};
 use tokio::net::{TcpSocket, UdpSocket};
-use tokio::time::{Instant, timeout};
+use tokio::sync::Semaphore;
+use tokio::time::timeout;
 
 use crate::model::evidence::{Failure, Icmp};
 use crate::model::way::{Answered, Said};
@@ -41,23 +42,30 @@ pub(super) struct Limits {
 /// What one packet brings: that its time was up on the way, or another answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Brought {
-    TimeUp { by: IpAddr, arrived: Option<u8> },
+    TimeUp {
+        by: IpAddr,
+        arrived: Option<u8>,
+    },
     Answer(Answered),
     Nothing,
+    /// This machine did not get to send it.
+    Unasked,
 }
+
+/// Packets that all looks together may have on their way: the checks themselves need sockets too.
+static ON_THEIR_WAY: Semaphore = Semaphore::const_new(256);
 
 /// Sends one packet and waits this long for what it brings; the system, or this, sends it once more within that time.
 pub(super) async fn ask(packets: &Packets, limits: Limits, patience: Duration) -> Brought {
-    let Ok(socket) = prepare(packets, limits) else { return Brought::Nothing };
-    let Ok(watch) = socket.try_clone() else { return Brought::Nothing };
-    let begun = Instant::now();
+    let Ok(_place) = ON_THEIR_WAY.acquire().await else { return Brought::Unasked };
+    let Ok(socket) = prepare(packets, limits) else { return Brought::Unasked };
+    let Ok(watch) = socket.try_clone() else { return Brought::Unasked };
     let heard = match &packets.kind {
         Kind::Tcp => connect(socket, packets.target, patience).await,
         Kind::Udp(bytes) => send(socket, packets.target, bytes, patience).await,
     };
     let heard = heard.unwrap_or_else(|error| failure::of_io(&error).0.into());
-    let took_ms = u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX);
-    brought(heard, sys::take_icmp_arrival(&watch), limits, took_ms)
+    brought(heard, sys::take_icmp_arrival(&watch), limits)
 }
 
 /// What the socket itself says.
@@ -79,26 +87,20 @@ impl From<Failure> for Heard {
     }
 }
 
-fn brought(heard: Heard, icmp: Option<(Icmp, Option<u8>)>, limits: Limits, took_ms: u64) -> Brought {
+fn brought(heard: Heard, icmp: Option<(Icmp, Option<u8>)>, limits: Limits) -> Brought {
     let said = match (heard, icmp) {
         (Heard::Accepted, _) => Said::Accepted,
         (_, Some((icmp, arrived))) => {
             if let Some(by) = icmp.from.filter(|_| is_time_up(icmp)) {
                 return Brought::TimeUp { by, arrived };
             }
-            return Brought::Answer(Answered {
-                ttl: limits.ttl,
-                said: Said::Rejected,
-                arrived,
-                icmp: Some(icmp),
-                took_ms,
-            });
+            return Brought::Answer(Answered { ttl: limits.ttl, said: Said::Rejected, arrived, icmp: Some(icmp) });
         }
         (Heard::Refused, None) => Said::Refused,
         (Heard::KeptBack, None) => Said::KeptBack,
         (Heard::Nothing, None) => return Brought::Nothing,
     };
-    Brought::Answer(Answered { ttl: limits.ttl, said, arrived: None, icmp: None, took_ms })
+    Brought::Answer(Answered { ttl: limits.ttl, said, arrived: None, icmp: None })
 }
 
 fn is_time_up(icmp: Icmp) -> bool {

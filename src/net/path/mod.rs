@@ -5,16 +5,15 @@
 
 mod arrival;
 mod ask;
+mod compare;
 mod shared;
 mod sweep;
 
 use std::net::SocketAddr;
-use std::time::Duration;
 
 use serde_json::json;
-use tokio::time::sleep;
 
-use self::ask::{Brought, Kind, Limits, Packets};
+use self::ask::{Kind, Packets};
 pub use self::shared::Paths;
 use self::shared::Swept;
 use super::trace::Trace;
@@ -28,15 +27,6 @@ use crate::wire::{sql_browser, tftp};
 
 /// Where other packets to the same host go: ports at which nothing listens, as traceroute(8) has it.
 const OTHER_PORT: u16 = 33_434;
-/// How often a device that answers other packets is asked on the very port before its silence counts.
-const ROUNDS: u8 = 4;
-/// How often its silence counts as that of the very port.
-const COUNTS: u8 = 2;
-/// How much earlier the very port is asked.
-const HEAD_START: Duration = Duration::from_millis(20);
-/// How long one such question may take.
-const ROUND: Duration = Duration::from_millis(600);
-
 /// What is looked at: the packets of one check to one address.
 pub struct View<'a> {
     packets: Packets,
@@ -48,7 +38,7 @@ impl<'a> View<'a> {
     /// Nothing where there is no way between: the target is this machine itself.
     #[must_use]
     pub fn new(ask: &Ask, target: SocketAddr, paths: &'a Paths, trace: &'a Trace) -> Option<Self> {
-        if target.ip().is_loopback() || sys::own_addresses().contains(&target.ip()) {
+        if paths.is_own(target.ip()) {
             return None;
         }
         if !sys::UNSEEN.is_empty() {
@@ -75,7 +65,11 @@ impl<'a> View<'a> {
         }
         let (swept, (other, others)) = tokio::join!(self.very_port(), self.others());
         self.tell_kept_back(swept.kept_back);
-        self.compare(swept.way, &other, &others).await;
+        let compared = self.paths.compared(&self.packets, swept.way, &other, &others).await;
+        self.tell(&compared.way, Fact::Hops, Fact::AnsweredAt);
+        if let Some(next) = compared.vanishes_before {
+            self.trace.fact(Fact::VanishesBefore, json!(next));
+        }
     }
 
     /// How far the one is that answers on the very port.
@@ -84,24 +78,39 @@ impl<'a> View<'a> {
             return;
         }
         let (answer, (_, others)) = tokio::join!(self.paths.arrival(&self.packets), self.others());
-        if let Some(answer) = answer {
-            self.trace.fact(Fact::AnsweredAt, json!(answer));
-        }
         let passed = |answer: &Answered| answer.arrived.map(routers_passed);
         let host = others.reached(self.packets.target.ip()).and_then(passed);
-        if host.zip(answer.as_ref().and_then(passed)).is_some_and(|(host, port)| port >= host) {
+        let Some(answer) = answer else {
+            self.very_port().await;
+            return;
+        };
+        if host.zip(passed(&answer)).is_some_and(|(host, port)| port >= host) {
             // As far away as the host itself: asking the devices between would only use up their answers.
+            self.trace.fact(Fact::AnsweredAt, json!(answer));
             return;
         }
-        let end = self.very_port().await.way.end;
-        if let Some((answer, end)) = answer.zip(end).filter(|(answer, end)| answer.said == end.said) {
-            self.trace.fact(Fact::AnsweredAt, json!(Answered { ttl: end.ttl, ..answer }));
-        }
+        let (swept, sure) = tokio::join!(self.very_port(), self.paths.none_nearer(&self.packets, &answer));
+        let end = swept.way.end.filter(|end| end.said == answer.said);
+        let arrived = answer.arrived.filter(|_| sure);
+        self.trace.fact(Fact::AnsweredAt, json!(Answered { ttl: end.and_then(|end| end.ttl), arrived, ..answer }));
     }
 
     /// How far other packets to the same host come.
     pub async fn look_beside(&self) {
-        self.others().await;
+        if !self.on_link() {
+            self.others().await;
+        }
+    }
+
+    /// How far packets of so many bytes come, with all headers: datagrams that must not be cut into fragments.
+    pub async fn follow_large(&self, bytes: usize) {
+        let (target, source) = (self.packets.target, self.packets.source);
+        let headers = if target.is_ipv4() { 28 } else { 48 };
+        let kind = Kind::Udp(vec![b'x'; bytes.saturating_sub(headers)]);
+        let large = Packets { target: SocketAddr::new(target.ip(), OTHER_PORT), source, kind };
+        if !self.on_link() {
+            self.swept(&large, Fact::LargeHops, Fact::LargeAnsweredAt).await;
+        }
     }
 
     /// How far other packets to the same host come: datagrams to a port at which nothing listens, or requests to a port
@@ -110,14 +119,20 @@ impl<'a> View<'a> {
         let (target, source) = (self.packets.target, self.packets.source);
         let port = if target.port() == OTHER_PORT { OTHER_PORT + 1 } else { OTHER_PORT };
         let kind = Kind::Udp(b"bothways".to_vec());
-        let datagrams = Packets { target: SocketAddr::new(target.ip(), port), source, kind };
+        let mut other = target;
+        other.set_port(port);
+        let datagrams = Packets { target: other, source, kind };
         let way = self.swept(&datagrams, Fact::OtherHops, Fact::OtherAnsweredAt).await.way;
         if way.reached(target.ip()).is_some() {
             return (datagrams, way);
         }
-        let Some(open) = self.paths.open_beside(target) else { return (datagrams, way) };
-        let requests = Packets { target: open, source, kind: Kind::Tcp };
-        let farther = self.paths.swept(&requests, |_| ()).await.way;
+        let Some(beside) = self.paths.answering_beside(target) else { return (datagrams, way) };
+        let requests = Packets { target: beside.address, source, kind: Kind::Tcp };
+        let mut farther = self.paths.swept(&requests, |_| ()).await.way;
+        if !beside.accepts {
+            // It may be a device on the way that refuses there.
+            farther.end = None;
+        }
         if farther.reached(target.ip()).is_some() || distance(&farther) > distance(&way) {
             self.tell(&farther, Fact::OtherHops, Fact::OtherAnsweredAt);
             return (requests, farther);
@@ -148,40 +163,12 @@ impl<'a> View<'a> {
         }
     }
 
-    /// Asks the first device that answered other packets only, again and beside such another packet: its silence counts
-    /// only where it answers that one.
-    async fn compare(&self, mut way: Way, other: &Packets, others: &Way) {
-        let mut silent = 0;
-        for _ in 0..ROUNDS {
-            let ttl = distance(&way) + 1;
-            let Some(next) = others.at(ttl).filter(|_| way.end.is_none()) else { return };
-            let limits = Limits { ttl: Some(ttl), least: None };
-            // The very port first: where the router has only one answer left, it is for that one.
-            let very = ask::ask(&self.packets, limits, ROUND);
-            let beside = async {
-                sleep(HEAD_START).await;
-                ask::ask(other, limits, ROUND).await
-            };
-            let (very, beside) = tokio::join!(very, beside);
-            if sweep::add(&mut way, ttl, very) {
-                silent = 0;
-                self.tell(&way, Fact::Hops, Fact::AnsweredAt);
-            } else if matches!(beside, Brought::TimeUp { .. }) {
-                silent += 1;
-            }
-            if silent == COUNTS {
-                self.trace.fact(Fact::VanishesBefore, json!(next));
-                return;
-            }
-        }
-    }
-
     fn on_link(&self) -> bool {
-        let on_link = sys::is_on_link(self.packets.target.ip()) == Some(true);
-        if on_link {
-            self.trace.fact(Fact::OnLink, true);
+        let on_link = sys::is_on_link(self.packets.target.ip());
+        if let Some(on_link) = on_link {
+            self.trace.fact(Fact::OnLink, on_link);
         }
-        on_link
+        on_link == Some(true)
     }
 }
 

@@ -2,8 +2,8 @@
 
 use std::collections::HashMap;
 use std::hash::Hash;
-use std::net::SocketAddr;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::net::{IpAddr, SocketAddr};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
 use futures_util::future::join_all;
@@ -11,6 +11,7 @@ use tokio::sync::{OnceCell, watch};
 use tokio::time::sleep;
 
 use super::ask::{Brought, Kind, Limits, Packets, ask};
+use super::compare::{self, Compared};
 use super::{arrival, sweep};
 use crate::model::way::{Answered, Way};
 use crate::sys;
@@ -27,10 +28,20 @@ const REPEATED_AFTER: Duration = Duration::from_millis(1150);
 pub struct Paths {
     swept: Mutex<HashMap<Packets, watch::Receiver<Swept>>>,
     arrivals: Mutex<HashMap<Packets, Arc<OnceCell<Option<Answered>>>>>,
+    none_nearer: Mutex<HashMap<Packets, Arc<OnceCell<bool>>>>,
     kept_back: Mutex<HashMap<Packets, Arc<OnceCell<Option<bool>>>>>,
-    open: Mutex<Vec<SocketAddr>>,
+    own: OnceLock<Vec<IpAddr>>,
+    compared: Mutex<HashMap<Packets, Arc<OnceCell<Compared>>>>,
+    answering: Mutex<Vec<Answering>>,
     /// Held while packets are counted that this machine can't send: there is one counter for all.
     counting: tokio::sync::Mutex<()>,
+}
+
+/// A port that answers connection requests.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Answering {
+    pub address: SocketAddr,
+    pub accepts: bool,
 }
 
 /// What following one way has given so far.
@@ -43,18 +54,25 @@ pub(super) struct Swept {
 }
 
 impl Paths {
-    /// A port accepted a connection: the way to its host is open for something.
-    pub fn opened(&self, address: SocketAddr) {
-        let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
-        if !open.contains(&address) {
-            open.push(address);
+    /// Whether an address is this machine's own.
+    pub(super) fn is_own(&self, ip: IpAddr) -> bool {
+        ip.is_loopback() || self.own.get_or_init(sys::own_addresses).contains(&ip)
+    }
+
+    /// A port accepted or refused a connection: something is there.
+    pub fn answers(&self, address: SocketAddr, accepts: bool) {
+        let mut answering = self.answering.lock().unwrap_or_else(PoisonError::into_inner);
+        match answering.iter_mut().find(|one| one.address == address) {
+            Some(known) => known.accepts |= accepts,
+            None => answering.push(Answering { address, accepts }),
         }
     }
 
-    /// Another port of the same host that accepts connections.
-    pub(super) fn open_beside(&self, target: SocketAddr) -> Option<SocketAddr> {
-        let open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
-        open.iter().copied().find(|one| one.ip() == target.ip() && one.port() != target.port())
+    /// Another port of the same host that answers connection requests; best one that accepts them.
+    pub(super) fn answering_beside(&self, target: SocketAddr) -> Option<Answering> {
+        let answering = self.answering.lock().unwrap_or_else(PoisonError::into_inner);
+        let beside = answering.iter().copied().filter(|one| one.address.ip() == target.ip());
+        beside.filter(|one| one.address.port() != target.port()).max_by_key(|one| one.accepts)
     }
 
     /// Follows a way, or joins in where that is being done; `tell` learns of every answer at once.
@@ -94,6 +112,17 @@ impl Paths {
         *once(&self.arrivals, packets).get_or_init(|| arrival::measure(packets)).await
     }
 
+    /// Whether no answer of that port has passed fewer routers than the one that was measured.
+    pub(super) async fn none_nearer(&self, packets: &Packets, measured: &Answered) -> bool {
+        let Some(arrived) = measured.arrived else { return false };
+        *once(&self.none_nearer, packets).get_or_init(|| arrival::none_nearer(packets, arrived)).await
+    }
+
+    /// The very port beside other packets to the same host.
+    pub(super) async fn compared(&self, packets: &Packets, way: Way, other: &Packets, others: &Way) -> Compared {
+        once(&self.compared, packets).get_or_init(|| compare::compare(packets, way, other, others)).await.clone()
+    }
+
     /// Whether connection requests leave this machine; nothing where the system does not count those that don't.
     pub(super) async fn kept_back(&self, packets: &Packets) -> Option<bool> {
         if packets.kind != Kind::Tcp {
@@ -106,8 +135,11 @@ impl Paths {
         let _alone = self.counting.lock().await;
         let before = Some(sys::failed_resends()?);
         let requests = (0..REQUESTS).map(|_| ask(packets, Limits::default(), REPEATED_AFTER));
-        let silent = join_all(requests).await.iter().all(|brought| *brought == Brought::Nothing);
-        if silent { failed_since(before, REQUESTS) } else { Some(false) }
+        let brought = join_all(requests).await;
+        if brought.contains(&Brought::Unasked) {
+            return None;
+        }
+        if brought.iter().all(|one| *one == Brought::Nothing) { failed_since(before, REQUESTS) } else { Some(false) }
     }
 }
 

@@ -1,8 +1,10 @@
 //! Packets with rising time to live, a few at a time, until one arrives or nothing more answers.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use futures_util::stream::{FuturesUnordered, StreamExt};
+use tokio::time::sleep;
 
 use super::ask::{Brought, Limits, Packets, ask};
 use crate::model::way::{Passed, Way};
@@ -12,6 +14,8 @@ use crate::model::way::{Passed, Way};
 pub(super) const PATIENCE: Duration = Duration::from_millis(1300);
 /// Packets that are on their way at the same time; also how many devices in a row may be silent.
 pub(super) const AT_ONCE: u8 = 5;
+/// How much later each of them is sent than the one before it.
+const PACE: Duration = Duration::from_millis(25);
 /// The farthest device that is asked.
 const FARTHEST: u8 = 25;
 
@@ -29,11 +33,19 @@ pub(super) async fn sweep(packets: &Packets, tell: impl Fn(&Way)) -> Way {
 
 /// Asks the devices from `first` to `last`. Whether those beyond should be asked too.
 async fn batch(packets: &Packets, first: u8, last: u8, way: &mut Way, tell: &impl Fn(&Way)) -> bool {
-    let mut waiting: FuturesUnordered<_> = (first..=last)
-        .map(|ttl| async move { (ttl, ask(packets, Limits { ttl: Some(ttl), least: None }, PATIENCE).await) })
-        .collect();
+    let answered = &AtomicBool::new(false);
+    let one = |ttl: u8| async move {
+        sleep(PACE * u32::from(ttl - first)).await;
+        // Nearby answers come before the next packet is due: whoever is behind them need not be asked.
+        if answered.load(Ordering::Relaxed) {
+            return (ttl, Brought::Nothing);
+        }
+        (ttl, ask(packets, Limits { ttl: Some(ttl), least: None }, PATIENCE).await)
+    };
+    let mut waiting: FuturesUnordered<_> = (first..=last).map(one).collect();
     let mut open: Vec<u8> = (first..=last).collect();
     while let Some((ttl, brought)) = waiting.next().await {
+        answered.fetch_or(matches!(brought, Brought::Answer(_)), Ordering::Relaxed);
         open.retain(|waiting| *waiting != ttl);
         if add(way, ttl, brought) {
             tell(way);
@@ -68,7 +80,7 @@ mod tests {
     use crate::model::way::{Answered, Said};
 
     fn accepted(ttl: u8) -> Brought {
-        Brought::Answer(Answered { ttl: Some(ttl), said: Said::Accepted, arrived: None, icmp: None, took_ms: 1 })
+        Brought::Answer(Answered { ttl: Some(ttl), said: Said::Accepted, arrived: None, icmp: None })
     }
 
     #[test]

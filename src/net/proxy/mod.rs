@@ -30,7 +30,7 @@ const MOST_ROUNDS: usize = 4;
 pub const USER_AGENT_NAME: &str = concat!("bothways/", env!("CARGO_PKG_VERSION"));
 
 /// Headers in which proxies say what they themselves met.
-const OWN_WORDS: [HeaderName; 2] = [HeaderName::from_static("x-squid-error"), HeaderName::from_static("proxy-status")];
+static OWN_WORDS: [HeaderName; 2] = [HeaderName::from_static("x-squid-error"), HeaderName::from_static("proxy-status")];
 
 /// Asks the proxy at `address` for a tunnel to the target over a connection to it; one `proxy` step for each round.
 ///
@@ -116,15 +116,47 @@ pub fn seen(headers: &HeaderMap, trace: &Trace) {
             trace.fact(fact, value);
         }
     }
-    let words: Vec<String> =
-        OWN_WORDS.iter().filter_map(|name| text(name).map(|value| format!("{name}: {value}"))).collect();
-    if !words.is_empty() {
-        trace.fact(Fact::ProxyError, words.join("; "));
+    if let Some(words) = own_words(headers) {
+        trace.fact(Fact::ProxyError, words);
     }
     let offered = challenges(headers);
     if !offered.is_empty() {
         trace.fact(Fact::ProxySchemes, schemes(&offered));
     }
+}
+
+/// What a proxy says of a failure of its own; `Proxy-Status` comes with good answers too (RFC 9209 2.1).
+fn own_words(headers: &HeaderMap) -> Option<String> {
+    let said = |name: &HeaderName| Some(cut(&String::from_utf8_lossy(headers.get(name)?.as_bytes())));
+    let words = OWN_WORDS.iter().filter_map(|name| Some((name, said(name)?)));
+    let words = words.filter(|(name, value)| **name != "proxy-status" || value.contains("error="));
+    let words: Vec<String> = words.map(|(name, value)| format!("{name}: {value}")).collect();
+    (!words.is_empty()).then(|| words.join("; "))
+}
+
+/// Asks a proxy for a page of its own, and publishes how its own answers look.
+///
+/// # Errors
+/// [`Stopped`] where it gives no answer in HTTP.
+pub async fn itself(ask: &Ask, address: SocketAddr, trace: &Trace) -> Result<(), Stopped> {
+    let Some(proxy) = ask.proxy() else { return Err(Stopped) };
+    let aside = trace.fork();
+    let stream = tcp::connect(address, ask, &aside).await?;
+    let mut line = Conversation::open(Box::new(stream), &aside).await?;
+    let mut request = Request::new(Outgoing::nothing());
+    if let Ok(host) = HeaderValue::from_str(&host_port(&proxy.host, proxy.port)) {
+        request.headers_mut().insert(HOST, host);
+    }
+    request.headers_mut().insert(USER_AGENT, HeaderValue::from_static(USER_AGENT_NAME));
+    let answer = line.ask(request).await.map_err(|_| Stopped)?;
+    trace.fact(Fact::ProxyItself, answer.status().as_u16());
+    if let Some(server) = answer.headers().get(SERVER) {
+        trace.fact(Fact::ProxyItselfServer, cut(&String::from_utf8_lossy(server.as_bytes())));
+    }
+    if let Some(words) = own_words(answer.headers()) {
+        trace.fact(Fact::ProxyItselfError, words);
+    }
+    Ok(())
 }
 
 /// The readable start of a page, for people: white space folded, at most 200 characters.

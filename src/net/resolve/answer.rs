@@ -25,6 +25,12 @@ pub(super) struct NoAddress {
     pub nobody: Vec<IpAddr>,
 }
 
+impl NoAddress {
+    pub fn new(failure: Option<Failure>, text: impl Into<String>) -> Self {
+        Self { failure, text: text.into(), nobody: Vec::new() }
+    }
+}
+
 impl Answer {
     /// The addresses found, each once; none at all is a name without an address.
     pub fn found(who: impl Into<String>, addresses: impl IntoIterator<Item = IpAddr>) -> Self {
@@ -47,8 +53,7 @@ impl Answer {
     }
 
     pub fn none(who: impl Into<String>, failure: Option<Failure>, text: impl Into<String>) -> Self {
-        let missing = NoAddress { failure, text: text.into(), nobody: Vec::new() };
-        Self { who: who.into(), addresses: Err(missing), completed: None }
+        Self { who: who.into(), addresses: Err(NoAddress::new(failure, text)), completed: None }
     }
 
     #[must_use]

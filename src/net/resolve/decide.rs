@@ -49,12 +49,11 @@ pub(super) async fn decide(
         }
         Either::Right((second, asked)) => {
             close(other.step, Some(&second));
-            let wait = match (way, &second.addresses, second.failure()) {
-                (Way::NameServers, ..) => None,
+            let wait = match (way, second.failure()) {
                 // Name servers that are all silent leave the system with nothing but its own, longer, patience.
-                (_, _, Some(Failure::NameServerSilent)) => Some(PATIENCE),
-                (_, _, Some(Failure::NameServerFailed)) => None,
-                _ => Some(SYSTEM_PATIENCE),
+                (Way::System, Some(Failure::NameServerSilent)) => Some(PATIENCE),
+                (Way::System, None | Some(Failure::NameNotFound | Failure::NameNoAddress)) => Some(SYSTEM_PATIENCE),
+                _ => None,
             };
             let answer = match wait {
                 None => asked.await,
@@ -99,21 +98,15 @@ async fn settle(said: Said, servers: &[Asked], trace: &Trace) -> Result<Vec<IpAd
 /// The system has no answer in time: where the name servers know the name, it would have found it as well, only later.
 fn late(step: OpenStep, second: &Answer, servers: &[Asked], trace: &Trace) -> Result<Vec<IpAddr>, Stopped> {
     list(servers, trace);
-    match &second.addresses {
-        Ok(addresses) => {
-            trace.fact(Fact::SystemFailure, "no answer in time");
-            step.pass_with(format!("{}: no answer in time: not waited for", system::NAME));
-            completed(Some(second), addresses, trace);
-            Ok(used(addresses))
-        }
-        Err(_) => {
-            let silent = Answer::none(system::NAME, Some(Failure::NameServerSilent), "no answer in time");
-            match &silent.addresses {
-                Err(missing) => Err(fail(step, Way::System, &silent, missing, Some(second), trace)),
-                Ok(addresses) => Ok(used(addresses)),
-            }
-        }
+    if let Ok(addresses) = &second.addresses {
+        trace.fact(Fact::SystemFailure, "no answer in time");
+        step.pass_with(format!("{}: no answer in time: not waited for", system::NAME));
+        completed(Some(second), addresses, trace);
+        return Ok(used(addresses));
     }
+    let missing = NoAddress::new(Some(Failure::NameServerSilent), "no answer in time");
+    let silent = Answer { who: system::NAME.to_owned(), addresses: Err(missing.clone()), completed: None };
+    Err(fail(step, Way::System, &silent, &missing, Some(second), trace))
 }
 
 /// Publishes what each name server has said by now, and the addresses among it.

@@ -45,6 +45,7 @@ impl Link {
                 not_before: rfc3339(from),
                 not_after: rfc3339(until),
                 sha256,
+                key: fingerprint(certificate.public_key().raw),
             },
             validity: Some((from, until)),
             for_servers: for_servers(&certificate),

@@ -4,6 +4,7 @@ use std::collections::{HashMap, HashSet, VecDeque};
 use std::net::{IpAddr, SocketAddr};
 use std::time::Instant;
 
+use crate::model::evidence::Icmp;
 use crate::model::flow::Transport;
 use crate::model::sighting::{Sighting, SightingKind};
 
@@ -22,7 +23,11 @@ pub(super) struct Seen {
     order: VecDeque<IpAddr>,
     /// Who sent datagrams to which watched address.
     askers: HashMap<SocketAddr, SocketAddr>,
+    /// Whom this side probes.
+    probed: HashSet<IpAddr>,
     forgot: bool,
+    /// Connection requests so far.
+    requests: u64,
 }
 
 impl Seen {
@@ -33,15 +38,43 @@ impl Seen {
             by_peer: HashMap::new(),
             order: VecDeque::new(),
             askers: HashMap::new(),
+            probed: HashSet::new(),
             forgot: false,
+            requests: 0,
         }
     }
 
     /// Keeps a sighting unless it is known; beyond the bounds the oldest is forgotten for it.
     pub fn keep(&mut self, kind: SightingKind, transport: Transport, remote: SocketAddr, local: SocketAddr) {
+        self.keep_any(kind, transport, remote, local, None);
+    }
+
+    /// Keeps a sighting of an ICMP message.
+    pub fn keep_rejection(
+        &mut self,
+        kind: SightingKind,
+        transport: Transport,
+        remote: SocketAddr,
+        local: SocketAddr,
+        icmp: Icmp,
+    ) {
+        self.keep_any(kind, transport, remote, local, Some(icmp));
+    }
+
+    fn keep_any(
+        &mut self,
+        kind: SightingKind,
+        transport: Transport,
+        remote: SocketAddr,
+        local: SocketAddr,
+        icmp: Option<Icmp>,
+    ) {
         let (remote, local) = (plain(remote), plain(local));
         if !self.known.insert((kind, transport, remote, local)) {
             return;
+        }
+        if (kind, transport) == (SightingKind::RequestIn, Transport::Tcp) {
+            self.requests += 1;
         }
         let peer = remote.ip();
         if self.by_peer.get(&peer).is_some_and(|sightings| sightings.len() >= MOST_OF_A_PEER) {
@@ -56,7 +89,7 @@ impl Seen {
             self.order.push_back(peer);
         }
         let at_ms = u64::try_from(self.since.elapsed().as_millis()).unwrap_or(u64::MAX);
-        self.by_peer.entry(peer).or_default().push_back(Sighting { kind, transport, remote, local, at_ms });
+        self.by_peer.entry(peer).or_default().push_back(Sighting { kind, transport, remote, local, at_ms, icmp });
     }
 
     fn forget_oldest_of(&mut self, peer: IpAddr) {
@@ -84,9 +117,25 @@ impl Seen {
         self.askers.get(&plain(remote)).copied()
     }
 
+    /// From now on, this side's own packets to and from this address are of interest.
+    pub fn probe(&mut self, remote: IpAddr) {
+        if self.probed.len() < MOST {
+            self.probed.insert(remote.to_canonical());
+        }
+    }
+
+    pub fn probes(&self, remote: IpAddr) -> bool {
+        self.probed.contains(&remote.to_canonical())
+    }
+
     /// Everything kept of one peer, the oldest first.
     pub fn of(&self, peer: IpAddr) -> Vec<Sighting> {
         self.by_peer.get(&peer.to_canonical()).map(|sightings| sightings.iter().cloned().collect()).unwrap_or_default()
+    }
+
+    /// How many connection requests were seen.
+    pub fn requests(&self) -> u64 {
+        self.requests
     }
 
     /// Whether something had to be forgotten, so that nothing can be said to be missing.

@@ -2,8 +2,7 @@
 //! `*` and `<local>`.
 
 use super::Said;
-use crate::model::ask::{Proxy, ProxyAuth, ProxyOrigin};
-use crate::sys::SystemProxy;
+use crate::model::ask::{Proxy, ProxyAuth, ProxyOrigin, SystemProxy};
 
 /// Asks each setting until one names a proxy; every one is listed.
 pub(super) fn ask(settings: &[SystemProxy], scheme: &str, host: &str, said: &mut Said) {

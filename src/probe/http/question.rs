@@ -9,12 +9,16 @@ use crate::model::token::Token;
 use crate::net::http::Outgoing;
 use crate::net::proxy;
 
+/// The header that fills packets.
+const PADDING: HeaderName = HeaderName::from_static("x-bothways-padding");
+
 /// A request, ready to be sent.
 pub(super) struct Question {
     pub method: Method,
     pub uri: Uri,
     host: String,
     body_bytes: u64,
+    padding: usize,
 }
 
 impl Question {
@@ -30,7 +34,8 @@ impl Question {
         let target = if absolute { format!("http://{host}{path}") } else { path };
         let body_bytes = settings.send_bytes.unwrap_or(0);
         let method = settings.method.map_or(if body_bytes > 0 { Method::POST } else { Method::GET }, method);
-        Some(Self { method, uri: target.parse().ok()?, host, body_bytes })
+        let padding = settings.padding.unwrap_or(0);
+        Some(Self { method, uri: target.parse().ok()?, host, body_bytes, padding })
     }
 
     /// Whether the check wants a body to be sent.
@@ -50,6 +55,9 @@ impl Question {
         }
         headers.insert(USER_AGENT, HeaderValue::from_static(proxy::USER_AGENT_NAME));
         headers.insert(ACCEPT, HeaderValue::from_static("*/*"));
+        if let Some(filling) = HeaderValue::from_str(&"x".repeat(self.padding)).ok().filter(|_| self.padding > 0) {
+            headers.insert(PADDING, filling);
+        }
         if self.body_bytes > 0 || matches!(self.method, Method::POST | Method::PUT) {
             headers.insert(CONTENT_LENGTH, HeaderValue::from(self.body_bytes));
         }

@@ -64,6 +64,11 @@ pub(super) async fn run(
     }
 }
 
+/// Asks on the port of NetBIOS whether the file server answers there; says so in the facts.
+pub async fn look_for_netbios(ask: &Ask, address: SocketAddr, trace: &Trace) {
+    older::look_for_netbios(ask, address, trace).await;
+}
+
 #[cfg(feature = "smb")]
 async fn map(
     share: &str,

@@ -119,13 +119,20 @@ impl<'t> Talk<'t> {
     /// Reads the rest of the file, or until an acknowledgement has brought more of it; nothing is kept. One step.
     pub async fn read(&mut self, transfer: Transfer, extent: TftpRead) -> Result<(), Stopped> {
         let step = self.trace.begin(StepKind::Reply, Some(self.from.to_string()));
-        let mut tally = Tally { window: transfer.window, begun: Instant::now(), trace: self.trace.clone() };
+        let mut tally = Tally {
+            window: transfer.window,
+            begun: Instant::now(),
+            moved: Instant::now(),
+            ended: false,
+            trace: self.trace.clone(),
+        };
         let enough = match extent {
             TftpRead::Start => tally.window.bytes() + 1,
             TftpRead::Whole => MOST_BYTES,
         };
-        match self.read_blocks(transfer.next, &mut tally.window, enough).await {
+        match self.read_blocks(transfer.next, &mut tally, enough).await {
             Ok(()) => {
+                tally.ended = true;
                 let bytes = tally.window.bytes();
                 let how = if bytes < enough { "the whole file" } else { "no further than this" };
                 step.pass_with(format!("read {how}: {bytes} bytes"));
@@ -140,12 +147,12 @@ impl<'t> Talk<'t> {
         }
     }
 
-    async fn read_blocks(&mut self, first: Reaction, window: &mut Window, enough: u64) -> Result<(), Trouble> {
+    async fn read_blocks(&mut self, first: Reaction, tally: &mut Tally, enough: u64) -> Result<(), Trouble> {
         let mut next = first;
         let mut deadline = Instant::now() + ACKNOWLEDGE_AGAIN_AFTER;
         let mut unanswered = 0;
         loop {
-            if window.bytes() >= enough && !matches!(next, Reaction::Complete(_)) {
+            if tally.window.bytes() >= enough && !matches!(next, Reaction::Complete(_)) {
                 self.abort("that was enough of this file").await;
                 return Ok(());
             }
@@ -157,15 +164,16 @@ impl<'t> Talk<'t> {
                 Reaction::TooLarge => return Err(Trouble::Given(Failure::Malformed)),
                 Reaction::GoBack(_) | Reaction::Ignore => (),
                 Reaction::Acknowledge(_) | Reaction::Progress => {
-                    (deadline, unanswered) = (Instant::now() + ACKNOWLEDGE_AGAIN_AFTER, 0);
+                    tally.moved = Instant::now();
+                    (deadline, unanswered) = (tally.moved + ACKNOWLEDGE_AGAIN_AFTER, 0);
                 }
             }
             next = match timeout_at(deadline, self.hear()).await {
-                Ok(heard) => self.take(heard?, window)?,
+                Ok(heard) => self.take(heard?, &mut tally.window)?,
                 Err(_) if unanswered == MOST_ACKNOWLEDGEMENTS => return Err(Trouble::Given(Failure::TimedOut)),
                 Err(_) => {
                     (deadline, unanswered) = (Instant::now() + ACKNOWLEDGE_AGAIN_AFTER, unanswered + 1);
-                    self.send_again(&Packet::Ack(window.last()).encode(), self.from).await?;
+                    self.send_again(&Packet::Ack(tally.window.last()).encode(), self.from).await?;
                     Reaction::Ignore
                 }
             };
@@ -255,6 +263,10 @@ impl From<NoDatagram> for Trouble {
 struct Tally {
     window: Window,
     begun: Instant,
+    /// When something new came last.
+    moved: Instant,
+    /// Whether it came to its end.
+    ended: bool,
     trace: Trace,
 }
 
@@ -262,6 +274,9 @@ impl Drop for Tally {
     fn drop(&mut self) {
         let bytes = self.window.bytes();
         self.trace.fact(Fact::FileRead, bytes);
+        if !self.ended {
+            self.trace.fact(Fact::QuietMs, u64::try_from(self.moved.elapsed().as_millis()).unwrap_or(u64::MAX));
+        }
         let micros = self.begun.elapsed().as_micros().max(1);
         self.trace.fact(Fact::Rate, u64::try_from(u128::from(bytes) * 1_000_000 / micros).unwrap_or(u64::MAX));
         if self.window.repeats() > 0 {

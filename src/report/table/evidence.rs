@@ -2,6 +2,7 @@
 
 use super::super::page::{Cell, Page, Paint};
 use super::trail;
+use crate::model::fact::Fact;
 use crate::model::finding::{Confidence, Lost, Status};
 use crate::model::flow::Carries;
 use crate::model::run::{Outcome, Receipt};
@@ -59,6 +60,7 @@ fn known(outcome: &Outcome, verbose: bool) -> Vec<String> {
     if let Some(hop) = outcome.path.last_hop {
         known.push(format!("the last hop that answers is {} ({})", hop.ttl, hop.address));
     }
+    known.extend(proxy(outcome));
     if outcome.attempts > 1 {
         known.push(format!("{} attempts", outcome.attempts));
     }
@@ -66,6 +68,16 @@ fn known(outcome: &Outcome, verbose: bool) -> Vec<String> {
         known.extend(outcome.receipts.first().map(|first| arrived(first, outcome.receipts.len())));
     }
     known
+}
+
+/// Through which proxy it went, by which setting, and what the exceptions said.
+fn proxy(outcome: &Outcome) -> Option<String> {
+    let text = |fact: Fact| outcome.facts.get(fact.word()).and_then(serde_json::Value::as_str);
+    let exception = text(Fact::NoProxy);
+    let Some(proxy) = text(Fact::Proxy) else { return exception.map(str::to_owned) };
+    let by = text(Fact::ProxySource).map_or(String::new(), |by| format!(", which the {by} names"));
+    let exception = exception.map_or(String::new(), |exception| format!("; {exception}"));
+    Some(format!("it went through the proxy {proxy}{by}{exception}"))
 }
 
 fn sure(confidence: Confidence) -> &'static str {

@@ -3,7 +3,6 @@
 
 use std::io;
 use std::os::fd::{AsFd, AsRawFd};
-use std::time::Duration;
 
 use socket2::Socket;
 
@@ -12,8 +11,6 @@ use crate::sys::Delivery;
 /// Where the counters are in the kernel's `struct tcp_info` (`linux/tcp.h`), in bytes; it only ever grows at its end.
 mod place {
     pub const OPTIONS: usize = 5;
-    pub const LAST_DATA_RECEIVED: usize = 52;
-    pub const LAST_ACK_RECEIVED: usize = 56;
     pub const ANNOUNCED_SEGMENT: usize = 84;
     pub const BYTES_ACKNOWLEDGED: usize = 120;
     pub const END: usize = 128;
@@ -47,7 +44,6 @@ pub fn delivery(socket: &impl AsFd) -> Option<Delivery> {
     Some(Delivery {
         // The request for the connection counts as one.
         acknowledged: u64::from_ne_bytes(acknowledged).saturating_sub(1),
-        quiet: Duration::from_millis(word(place::LAST_ACK_RECEIVED)?.min(word(place::LAST_DATA_RECEIVED)?)),
         segment: word(place::ANNOUNCED_SEGMENT)? + options,
     })
 }

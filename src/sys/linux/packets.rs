@@ -107,9 +107,9 @@ fn can_be_bound(ip: IpAddr) -> bool {
     !UdpSocket::bind((ip, 0)).as_ref().is_err_and(refused)
 }
 
-/// Lets through TCP packets with SYN and all of UDP, so that the transfers of a busy machine are not even copied
-/// (classic BPF; offsets are from the IP header).
-fn filter() -> [SockFilter; 24] {
+/// Lets through TCP packets with SYN or RST, ICMP errors and all of UDP, so that the transfers of a busy machine are not
+/// even copied (classic BPF; offsets are from the IP header, jumps are written as the places that they lead to).
+fn filter() -> Vec<SockFilter> {
     const BYTE: u16 = 0x30;
     const BYTE_FROM_X: u16 = 0x50;
     const PAIR: u16 = 0x28;
@@ -118,33 +118,50 @@ fn filter() -> [SockFilter; 24] {
     const IF_EQUAL: u16 = 0x15;
     const IF_ANY_BIT: u16 = 0x45;
     const RETURN: u16 = 0x06;
-    let step = |code, then, otherwise, value| SockFilter::new(code, then, otherwise, value);
-    [
-        step(BYTE, 0, 0, 0),
-        step(SHIFT_RIGHT, 0, 0, 4),
-        step(IF_EQUAL, 1, 0, 4),
-        step(IF_EQUAL, 8, 19, 6),
-        // IPv4: the protocol; for TCP the fragment's offset and the flags.
-        step(BYTE, 0, 0, 9),
-        step(IF_EQUAL, 16, 0, 17),
-        step(IF_EQUAL, 0, 16, 6),
-        step(PAIR, 0, 0, 6),
-        step(IF_ANY_BIT, 14, 0, 0x1fff),
-        step(HEADER_LENGTH_TO_X, 0, 0, 0),
-        step(BYTE_FROM_X, 0, 0, 13),
-        step(IF_ANY_BIT, 10, 11, 0x02),
-        // IPv6: the next header; for TCP the flags. Behind extension headers nothing is decided here.
-        step(BYTE, 0, 0, 6),
-        step(IF_EQUAL, 8, 0, 17),
-        step(IF_EQUAL, 0, 2, 6),
-        step(BYTE, 0, 0, 53),
-        step(IF_ANY_BIT, 5, 6, 0x02),
-        step(IF_EQUAL, 4, 0, 0),
-        step(IF_EQUAL, 3, 0, 43),
-        step(IF_EQUAL, 2, 0, 44),
-        step(IF_EQUAL, 1, 0, 51),
-        step(IF_EQUAL, 0, 1, 60),
-        step(RETURN, 0, 0, KEPT),
-        step(RETURN, 0, 0, 0),
-    ]
+    const V6: u8 = 16;
+    const KEEP: u8 = 30;
+    const DROP: u8 = 31;
+    const SYN_OR_RST: u32 = 0x06;
+    let steps: [(u16, u8, u8, u32); 32] = [
+        (BYTE, 0, 0, 0),
+        (SHIFT_RIGHT, 0, 0, 4),
+        (IF_EQUAL, 4, 3, 4),
+        (IF_EQUAL, V6, DROP, 6),
+        // 4, IPv4: no later fragments; the protocol; for TCP the flags, for ICMP the type.
+        (PAIR, 0, 0, 6),
+        (IF_ANY_BIT, DROP, 6, 0x1fff),
+        (HEADER_LENGTH_TO_X, 0, 0, 0),
+        (BYTE, 0, 0, 9),
+        (IF_EQUAL, KEEP, 9, 17),
+        (IF_EQUAL, 10, 12, 6),
+        (BYTE_FROM_X, 0, 0, 13),
+        (IF_ANY_BIT, KEEP, DROP, SYN_OR_RST),
+        (IF_EQUAL, 13, DROP, 1),
+        (BYTE_FROM_X, 0, 0, 0),
+        (IF_EQUAL, KEEP, 15, 3),
+        (IF_EQUAL, KEEP, DROP, 11),
+        // 16, IPv6: the next header; for TCP the flags, for ICMP the type. Behind extension headers nothing is decided here.
+        (BYTE, 0, 0, 6),
+        (IF_EQUAL, KEEP, 18, 17),
+        (IF_EQUAL, 19, 21, 6),
+        (BYTE, 0, 0, 53),
+        (IF_ANY_BIT, KEEP, DROP, SYN_OR_RST),
+        (IF_EQUAL, 22, 25, 58),
+        (BYTE, 0, 0, 40),
+        (IF_EQUAL, KEEP, 24, 1),
+        (IF_EQUAL, KEEP, DROP, 3),
+        (IF_EQUAL, KEEP, 26, 0),
+        (IF_EQUAL, KEEP, 27, 43),
+        (IF_EQUAL, KEEP, 28, 44),
+        (IF_EQUAL, KEEP, 29, 51),
+        (IF_EQUAL, KEEP, DROP, 60),
+        (RETURN, 0, 0, KEPT),
+        (RETURN, 0, 0, 0),
+    ];
+    // The kernel counts a jump from the step behind it; steps that do not jump name no place.
+    let ahead = |place: u8, at: u8| place.saturating_sub(at + 1);
+    let numbered = (0..).zip(steps);
+    numbered
+        .map(|(at, (code, then, otherwise, value))| SockFilter::new(code, ahead(then, at), ahead(otherwise, at), value))
+        .collect()
 }

@@ -1,10 +1,12 @@
-//! What Windows does not show or do without a driver: counters of half-open connections, packets, how far answers and bytes
+//! What Windows does not show or do without a driver: counters of half-open connections, of all and by port, packets, how far answers and bytes
 //! have come, and connections with a smaller segment size than the interface's.
 
+use std::collections::HashMap;
 use std::convert::Infallible;
 use std::io;
 use std::net::IpAddr;
 use std::os::windows::io::AsSocket;
+use std::time::Duration;
 
 use socket2::Socket;
 
@@ -23,6 +25,12 @@ pub fn delivery(_socket: &impl AsSocket) -> Option<Delivery> {
 /// Always.
 pub fn limit_segments(_socket: &Socket, _bytes: u16) -> io::Result<()> {
     Err(io::ErrorKind::Unsupported.into())
+}
+
+/// How long the calling thread has computed: told too coarsely to measure single looks.
+#[must_use]
+pub fn thread_time() -> Option<Duration> {
+    None
 }
 
 /// What this system does not tell of the way.
@@ -69,6 +77,20 @@ impl Counters {
     }
 
     pub fn read(&mut self) -> Option<Counts> {
+        match self.0 {}
+    }
+}
+
+/// What each listening port has turned away.
+pub struct ListeningPorts(Infallible);
+
+impl ListeningPorts {
+    #[must_use]
+    pub fn open() -> Option<Self> {
+        None
+    }
+
+    pub fn turned_away(&mut self) -> Option<HashMap<u16, u64>> {
         match self.0 {}
     }
 }

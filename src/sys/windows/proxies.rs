@@ -8,7 +8,7 @@ use windows_sys::Win32::Networking::WinHttp::{
 };
 use windows_sys::core::PWSTR;
 
-use crate::sys::SystemProxy;
+use crate::model::ask::SystemProxy;
 
 /// Every setting that says something, the user's before the machine's.
 #[must_use]

@@ -1,12 +1,13 @@
 //! Requests of which a status came back: whether the service itself gave it, and whether all of the body passed.
 
-use super::super::{Case, proxy};
+use super::super::{Case, intercepted, proxy};
 use super::{forwarded, lost_on_the_way, of_tls, slow, upload};
+use crate::model::ask::host_port;
 use crate::model::code::Code;
 use crate::model::evidence::Failure;
 use crate::model::fact::Fact;
 use crate::model::finding::{Confidence, Judgement, Lost, Who};
-use crate::model::probe::Http;
+use crate::model::probe::{Http, Method};
 
 /// A request of which a status came back.
 pub(super) struct Answer<'a> {
@@ -23,6 +24,7 @@ impl Answer<'_> {
             .or_else(|| self.too_large())
             .or_else(|| self.wrong_status())
             .or_else(|| self.not_understood())
+            .or_else(|| self.not_taken())
             .or_else(|| self.elsewhere())
             .or_else(|| self.body_in_parts())
             .or_else(|| self.altered())
@@ -41,48 +43,7 @@ impl Answer<'_> {
         {
             return Some(judgement);
         }
-        let target = self.case.target();
-        let said = self.case.evidence.text(Fact::ProxyError);
-        match (self.status, said) {
-            (407, _) if !forwarded(self.case) => Some(
-                Judgement::fail(
-                    Code::ProxyAuthRequired,
-                    Confidence::Likely,
-                    format!(
-                        "A proxy that nobody configured answers for {target} and wants a user and a password (407)."
-                    ),
-                )
-                .remedy(Who::Network, format!("{} Exempt it from the transparent proxy.", self.case.rule())),
-            ),
-            (511, _) => Some(
-                Judgement::fail(
-                    Code::HttpRedirected,
-                    Confidence::Likely,
-                    format!("A network portal answers for {target} and wants a login first (511)."),
-                )
-                .remedy(Who::Network, self.case.rule()),
-            ),
-            (403, Some(words)) => Some(
-                Judgement::fail(
-                    Code::ProxyDenied,
-                    Confidence::Likely,
-                    format!("A proxy on the way to {target}, or in front of it, forbids the request (403, {words})."),
-                )
-                .remedy(Who::Network, self.case.rule()),
-            ),
-            (502..=504, Some(words)) => Some(
-                Judgement::fail(
-                    Code::ProxyUpstreamFailed,
-                    Confidence::Likely,
-                    format!(
-                        "A proxy on the way to {target}, or in front of it, can't reach the service ({}, {words}).",
-                        self.status
-                    ),
-                )
-                .remedy(Who::TargetHost, "Start the service, or allow the proxy to connect to it."),
-            ),
-            _ => None,
-        }
+        intercepted::judge(self.case, self.status)
     }
 
     fn explicitly_accepted(&self) -> bool {
@@ -93,6 +54,16 @@ impl Answer<'_> {
         let wanted = self.case.evidence.number(Fact::RequestBodyWanted)?;
         if self.status != 413 || self.explicitly_accepted() {
             return None;
+        }
+        let own = self.case.evidence.text(Fact::ProxyError).and(self.case.ask.proxy()).filter(|_| forwarded(self.case));
+        if let Some(proxy) = own {
+            let place = host_port(&proxy.host, proxy.port);
+            let sentence = format!("The proxy {place} refuses a request body of {wanted} bytes as too large (413).");
+            let remedy =
+                format!("Raise the largest request body that the proxy {place} accepts to {wanted} bytes or more.");
+            return Some(
+                Judgement::fail(Code::HttpSizeLimited, Confidence::Proven, sentence).remedy(Who::Network, remedy),
+            );
         }
         let who = if forwarded(self.case) { " (through the proxy)" } else { "" };
         let sentence =
@@ -147,25 +118,23 @@ impl Answer<'_> {
         ))
     }
 
-    fn elsewhere(&self) -> Option<Judgement> {
-        let host = (300..400)
-            .contains(&self.status)
-            .then(|| self.case.evidence.text(Fact::Location))
-            .flatten()
-            .and_then(host_of)?;
-        let same = host.eq_ignore_ascii_case(self.case.ask.host.trim_matches(['[', ']']));
-        if same || self.explicitly_accepted() {
+    /// A request with a body, or by a method that carries one, that is refused: what the check is for does not work.
+    fn not_taken(&self) -> Option<Judgement> {
+        let carries =
+            self.settings.send_bytes.is_some() || matches!(self.settings.method, Some(Method::Post | Method::Put));
+        let refused = matches!(self.status, 403 | 405 | 501) && self.settings.status.is_empty();
+        if !carries || !refused || self.case.evidence.holds(Fact::Echoed) {
             return None;
         }
-        let sentence = format!(
-            "{} sends its visitors to another host, {host} ({}): a login page or portal on the way does so, the service hardly.",
-            self.case.target(),
-            self.status
-        );
-        Some(Judgement::warn(Code::HttpRedirected, Confidence::Likely, sentence).remedy(
-            Who::Network,
-            format!("{} If {host} is yours, name it as the host in the profile.", self.case.rule()),
+        let sentence = format!("{} answers, but refuses to take this request ({}).", self.case.target(), self.status);
+        Some(Judgement::warn(Code::HttpStatus, Confidence::Likely, sentence).remedy(
+            Who::Product,
+            "Look into the web server's log for it: the path or the method may be wrong, or a filter in front of it refuses.",
         ))
+    }
+
+    fn elsewhere(&self) -> Option<Judgement> {
+        if self.explicitly_accepted() { None } else { intercepted::elsewhere(self.case, self.status) }
     }
 
     fn body_in_parts(&self) -> Option<Judgement> {
@@ -175,8 +144,10 @@ impl Answer<'_> {
         }
         let came = self.case.evidence.number(Fact::BodyBytes).unwrap_or(0);
         let target = self.case.target();
-        if failure == Failure::TimedOut && self.case.was_moving() {
-            return Some(slow(self.case, came, self.settings.receive_bytes, "sending the answer"));
+        if failure == Failure::TimedOut
+            && let Some(judgement) = slow(self.case, came, self.settings.receive_bytes, "sending the answer")
+        {
+            return Some(judgement);
         }
         let asked_for = self.settings.receive_bytes.is_some() || self.settings.contains.is_some();
         let (code, what) = match failure {
@@ -256,7 +227,9 @@ impl Answer<'_> {
             ));
         }
         let server = self.case.evidence.text(Fact::Server).map_or(String::new(), |name| format!(" by {name}"));
-        let mut sentence = format!("{target} answered over HTTP{server}: status {status}{}.", self.located());
+        let via = self.case.evidence.text(Fact::Via).filter(|_| self.case.ask.proxy().is_none());
+        let via = via.map_or(String::new(), |via| format!(", through a proxy that no setting names ({via})"));
+        let mut sentence = format!("{target} answered over HTTP{server}{via}: status {status}{}.", self.located());
         match self.status {
             401 | 403 => sentence.push_str(" The path is open; the service wants to know who asks."),
             404 => sentence.push_str(" The path is open; the service has no such page."),
@@ -268,41 +241,5 @@ impl Answer<'_> {
 
     fn located(&self) -> String {
         self.case.evidence.text(Fact::Location).map_or(String::new(), |place| format!(" to {place}"))
-    }
-}
-
-/// The host of an absolute `Location`, without port and brackets; nothing where it stays on the same host.
-fn host_of(location: &str) -> Option<&str> {
-    let after = match location.split_once("://") {
-        Some((scheme, rest)) if scheme.bytes().all(|byte| byte.is_ascii_alphanumeric()) => rest,
-        _ => location.strip_prefix("//")?,
-    };
-    let authority = after.split(['/', '?', '#', '\\']).next()?;
-    let place = authority.rsplit('@').next()?;
-    let host = match place.strip_prefix('[') {
-        Some(v6) => v6.split(']').next()?,
-        None => place.split(':').next()?,
-    };
-    (!host.is_empty()).then_some(host)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_location_names_its_host_only_where_it_is_absolute() {
-        let cases = [
-            ("https://portal.example/login", Some("portal.example")),
-            ("http://user@other:8080/", Some("other")),
-            ("//other/x", Some("other")),
-            ("http://[::1]:8080/", Some("::1")),
-            ("/login?next=http://other/", None),
-            ("login", None),
-            ("", None),
-        ];
-        for (location, host) in cases {
-            assert_eq!(host_of(location), host, "{location}");
-        }
     }
 }

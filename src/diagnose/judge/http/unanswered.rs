@@ -83,8 +83,10 @@ fn upload_failed(case: &Case, kind: StepKind, failure: Failure) -> Option<Judgem
                 format!("Raise the largest request body that proxies, firewalls and the web server accept to {wanted} bytes or more."),
             ))
         }
-        Failure::TimedOut if case.was_moving() => Some(slow(case, sent, Some(wanted), "taking the request's body")),
-        Failure::TimedOut => Some(upload_stuck(case, kind, &format!("{target}{through}"), (sent, wanted), &so_far)),
+        Failure::TimedOut => {
+            let stuck = || upload_stuck(case, kind, &format!("{target}{through}"), (sent, wanted), &so_far);
+            Some(slow(case, sent, Some(wanted), "taking the request's body").unwrap_or_else(stuck))
+        }
         _ => None,
     }
 }

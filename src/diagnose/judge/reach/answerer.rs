@@ -7,7 +7,7 @@ use std::net::IpAddr;
 
 use crate::diagnose::judge::Case;
 use crate::model::code::Code;
-use crate::model::evidence::{Evidence, StepKind};
+use crate::model::evidence::{Evidence, Failure, StepKind};
 use crate::model::fact::Fact;
 use crate::model::finding::{Confidence, Judgement, Lost, Status, Who};
 use crate::model::flow::Transport;
@@ -47,10 +47,9 @@ pub(super) fn stranger(evidence: &Evidence, host: IpAddr) -> Option<Stranger> {
     let nearer_there = answer.ttl.map(goes_on);
     let confidence = match (nearer_there, nearer_back) {
         (Some(true), Some(true)) => Confidence::Proven,
-        // As far away as the host itself.
-        (_, Some(false)) => return None,
         (Some(true), None) | (_, Some(true)) => Confidence::Likely,
         (Some(false), None) if comes_from_last_hop(&way, &answer) => Confidence::Likely,
+        // As far away as the host itself, or nobody knows.
         _ => return None,
     };
     Some(Stranger { device: device(&way, &others, &answer), after: way.last().map(hop), confidence })
@@ -85,17 +84,32 @@ fn hop(passed: &Passed) -> Hop {
 }
 
 /// Whether the answer has passed as many routers as other answers of the host.
-pub(super) fn is_host(evidence: &Evidence, host: IpAddr) -> bool {
+pub(in crate::diagnose) fn is_host(evidence: &Evidence, host: IpAddr) -> bool {
     let answer = Way::of_port(evidence).end.as_ref().and_then(passed);
     let own = Way::of_others(evidence).reached(host).and_then(passed);
     answer.is_some() && answer == own
 }
 
-/// The device that ends the way, as the record names it: who answers in the host's place, else the last that answered.
+/// The device that ends the way, as the record names it: who answers in the host's place, whose ICMP message ended it, else
+/// the last that answered before the packets were lost.
 pub(in crate::diagnose::judge) fn last_hop(evidence: &Evidence, host: Option<IpAddr>, code: Code) -> Option<Hop> {
-    let in_place = matches!(code, Code::RefusedInPath | Code::AcceptedInPath);
-    let stranger = host.filter(|_| in_place).and_then(|host| stranger(evidence, host)?.device);
-    stranger.or_else(|| Way::of_port(evidence).last().map(hop))
+    let way = Way::of_port(evidence);
+    if matches!(code, Code::RefusedInPath | Code::AcceptedInPath | Code::TlsDropped | Code::TlsReset)
+        && let Some(stranger) = host.and_then(|host| stranger(evidence, host))
+    {
+        return stranger.device.or(stranger.after);
+    }
+    if code == Code::LargePacketsLost {
+        let large = Way::of_large(evidence);
+        return large.last().filter(|_| large.end.is_none()).map(hop);
+    }
+    let icmp = evidence.stopped_at().and_then(|step| step.icmp).or_else(|| way.end?.icmp);
+    if let Some(from) = icmp.and_then(|icmp| icmp.from) {
+        let others = Way::of_others(evidence);
+        return way.hops.iter().chain(&others.hops).find(|passed| passed.address == from).map(hop);
+    }
+    let lost = evidence.stopped_at().is_some_and(|step| step.error == Some(Failure::TimedOut)) && way.end.is_none();
+    way.last().filter(|_| lost).map(hop)
 }
 
 pub(super) fn refused_in_path(case: &Case, stranger: Stranger) -> Judgement {
@@ -117,23 +131,51 @@ pub(super) fn refused_in_path(case: &Case, stranger: Stranger) -> Judgement {
     .remedy(Who::Network, format!("{}{place}", case.exact_rule()))
 }
 
+/// Who it is that accepted and answered: a device on the way, or the host itself; nothing where the distances don't say.
+pub(in crate::diagnose::judge) fn who_answers(case: &Case) -> Option<Answerer> {
+    let host = case.address?.ip();
+    if let Some(stranger) = stranger(case.evidence, host) {
+        return Some(Answerer::Device { named: stranger.named(), confidence: stranger.confidence });
+    }
+    is_host(case.evidence, host).then_some(Answerer::Host)
+}
+
+/// Who answers on a port.
+pub(in crate::diagnose::judge) enum Answerer {
+    Host,
+    Device { named: String, confidence: Confidence },
+}
+
 /// A judgement that rests on an accept alone says who accepted, where that was not the host.
 pub(in crate::diagnose::judge) fn unmask(case: &Case, judgement: Judgement) -> Judgement {
+    match accepted_by_another(case, &judgement) {
+        Some(stranger) => accepted_in_path(case, &judgement, &stranger),
+        None => judgement,
+    }
+}
+
+/// A judgement that already says what a device on the way does says which device, where it accepts in the host's name.
+pub(in crate::diagnose::judge) fn with_device(case: &Case, judgement: Judgement) -> Judgement {
+    let known = |stranger: &Stranger| stranger.device.or(stranger.after).is_some();
+    let Some(stranger) = accepted_by_another(case, &judgement).filter(known) else { return judgement };
+    let sentence = format!("{} It is {} that does so.", judgement.sentence, stranger.named());
+    Judgement { sentence, ..judgement }
+}
+
+/// Who accepted, where the judgement rests on that alone and it was not the host.
+fn accepted_by_another(case: &Case, judgement: &Judgement) -> Option<Stranger> {
     let only_accepted = case.ask.probe.protocol().transport() == Transport::Tcp
         && case.ask.proxy().is_none()
         && case.evidence.passed(StepKind::Connect)
         && case.evidence.number(Fact::ReceivedBytes).is_none_or(|bytes| bytes == 0);
     let open = Way::of_port(case.evidence).end.is_some_and(|end| end.said == Said::Accepted);
     if !only_accepted || !open || judgement.confidence == Confidence::Proven && judgement.status == Status::Pass {
-        return judgement;
+        return None;
     }
-    match case.address.and_then(|address| stranger(case.evidence, address.ip())) {
-        Some(stranger) => accepted_in_path(case, judgement, stranger),
-        None => judgement,
-    }
+    stranger(case.evidence, case.address?.ip())
 }
 
-fn accepted_in_path(case: &Case, judgement: Judgement, stranger: Stranger) -> Judgement {
+fn accepted_in_path(case: &Case, judgement: &Judgement, stranger: &Stranger) -> Judgement {
     let failed = judgement.status == Status::Fail;
     let then = if failed { format!(" What then came of it: {}", judgement.sentence) } else { String::new() };
     let sentence = format!(

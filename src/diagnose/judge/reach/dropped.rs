@@ -2,6 +2,7 @@
 
 use std::net::IpAddr;
 
+use super::icmp;
 use crate::diagnose::judge::Case;
 use crate::model::code::Code;
 use crate::model::fact::Fact;
@@ -13,8 +14,8 @@ pub(super) fn judge(case: &Case) -> Judgement {
     if kept_back(case) {
         return kept_back_here(case);
     }
-    if let Some(vanished) = vanished(case) {
-        return vanished;
+    if let Some(told) = told_of_way(case) {
+        return told;
     }
     let way = Way::of_port(case.evidence);
     match way.last() {
@@ -24,8 +25,15 @@ pub(super) fn judge(case: &Case) -> Judgement {
     }
 }
 
+/// What was seen of the way tells what silence alone does not: that a device rejects, or at which one the packets are lost.
+pub(in crate::diagnose::judge) fn told_of_way(case: &Case) -> Option<Judgement> {
+    // Routers send only so many messages a second: that of the conversation itself may have been left out.
+    let icmp = Way::of_port(case.evidence).end.and_then(|end| end.icmp);
+    icmp.map(|icmp| icmp::told(case, icmp)).or_else(|| vanished(case))
+}
+
 /// The request is lost at a certain device: packets to this port get no answer from one that answers others.
-pub(in crate::diagnose::judge) fn vanished(case: &Case) -> Option<Judgement> {
+fn vanished(case: &Case) -> Option<Judgement> {
     let next: Passed = serde_json::from_value(case.evidence.fact(Fact::VanishesBefore)?.clone()).ok()?;
     let way = Way::of_port(case.evidence);
     Some(match way.last() {

@@ -1,18 +1,14 @@
 //! What an ICMP message in place of an answer means: what it says, and who says it.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::IpAddr;
 
 use super::{denied, no_neighbour, refused};
 use crate::diagnose::judge::Case;
 use crate::model::code::Code;
-use crate::model::evidence::{Icmp, Millis};
-use crate::model::fact::Fact;
+use crate::model::evidence::Icmp;
 use crate::model::finding::{Confidence, Judgement, Lost, Who};
 use crate::model::flow::Transport;
-use crate::model::way::{Said, Way};
-
-/// Routers take longer before they give up a host that does not answer for its address.
-const PROMPT_MS: u64 = 300;
+use crate::model::way::Way;
 
 /// What an ICMP message says of the way, by type and code (RFC 792, RFC 1812 5.2.7.1, RFC 4443 3).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -72,10 +68,8 @@ pub(super) fn told(case: &Case, icmp: Icmp) -> Judgement {
         Says::NoPort if closed(case, sender) => return refused(case),
         Says::NoPort => no_port(case, &message, sender),
         Says::Unreachable if matches!(sender, Sender::Target) => host_says(case, &message),
-        Says::Unreachable => match not_the_way(case, icmp) {
-            Some(why) => rejected_in_other_words(case, &message, sender, why),
-            None => router_says(case, &message, sender),
-        },
+        Says::Unreachable if passes_others(case, icmp) => rejected_in_other_words(case, &message, sender),
+        Says::Unreachable => router_says(case, &message, sender),
         Says::Forbidden | Says::Other => rejected(case, &message, sender),
         Says::Loop => looping(case, &message, sender),
     };
@@ -100,12 +94,12 @@ enum Sender {
 
 impl Sender {
     fn of(case: &Case, from: Option<IpAddr>) -> Self {
-        let own = case.evidence.text(Fact::LocalAddress).and_then(|local| local.parse::<SocketAddr>().ok());
+        let own = case.own_address();
         match from.map(|from| from.to_canonical()) {
             None => Self::Unknown,
             // Before this machine: the two may be the same.
             Some(from) if case.address.is_some_and(|target| target.ip().to_canonical() == from) => Self::Target,
-            Some(from) if own.is_some_and(|own| own.ip().to_canonical() == from) => Self::ThisMachine,
+            Some(from) if own == Some(from) => Self::ThisMachine,
             Some(from) => Self::Device(from),
         }
     }
@@ -181,27 +175,21 @@ fn host_says(case: &Case, message: &str) -> Judgement {
     )
 }
 
-/// Why a message that speaks of the way is a firewall's, where what was seen beside it says so.
-fn not_the_way(case: &Case, icmp: Icmp) -> Option<&'static str> {
+/// Whether a device that says so passes other packets to the host: then it has a route, and the host is there.
+fn passes_others(case: &Case, icmp: Icmp) -> bool {
     let others = Way::of_others(case.evidence);
     let beyond = others.hops.iter().skip_while(|hop| Some(hop.address) != icmp.from).nth(1).is_some();
-    if beyond || case.address.is_some_and(|address| others.reached(address.ip()).is_some()) {
-        return Some("for it passes other packets to the host");
-    }
-    let of_host = matches!((icmp.v6, icmp.kind, icmp.code), (false, 3, 1) | (true, 1, 3));
-    let again = others.end.filter(|end| end.took_ms < PROMPT_MS && end.icmp == Some(icmp))?;
-    let first = case.evidence.stopped_at()?.took_ms;
-    (of_host && first < Millis(PROMPT_MS * 1000) && again.said == Said::Rejected)
-        .then_some("for it says so at once, again and again, and would look for a host that is off for seconds")
+    beyond || case.address.is_some_and(|address| others.reached(address.ip()).is_some())
 }
 
-fn rejected_in_other_words(case: &Case, message: &str, sender: Sender, why: &str) -> Judgement {
+fn rejected_in_other_words(case: &Case, message: &str, sender: Sender) -> Judgement {
     let (who, place) = sender.keeper(case);
     Judgement::fail(
         Code::Rejected,
         Confidence::Likely,
         format!(
-            "{} can't be reached: {} rejects the packets with {message}. It is a firewall that says so, {why}.",
+            "{} can't be reached: {} rejects the packets with {message}. It passes other packets to \
+             the host, so that this is a firewall's word.",
             case.target(),
             sender.named()
         ),

@@ -262,7 +262,7 @@ mod tests {
     use super::*;
     use crate::model::ask::{Ask, Route, TlsExpectation};
     use crate::model::evidence::Evidence;
-    use crate::model::flow::{Flow, Role, Transport};
+    use crate::model::flow::{Expect, Flow, Role, Transport};
     use crate::model::token::Token;
 
     /// What a failed connect to this instance means, with the port given by SQL Browser or not.
@@ -288,6 +288,7 @@ mod tests {
             endpoint: "sql-server".to_owned(),
             carries: None,
             transport: Transport::Tcp,
+            expect: Expect::Open,
             remedy: "Allow TCP 49731 from server to sql-server.".to_owned(),
             source: String::new(),
         };

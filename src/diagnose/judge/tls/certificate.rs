@@ -107,7 +107,7 @@ fn trust_remedy(judgement: Judgement, case: &Case, what: Wrong, issuer: &str) ->
         ),
         Wrong::IncompleteChain => judgement.remedy(
             Who::TargetHost,
-            format!("Have {host} present the intermediate certificate on port {port}; if {issuer} is your own root, install it on this machine, or name its PEM file as `ca` in the profile."),
+            format!("Have {host} present the intermediate certificate on port {port}; if {issuer} is your own root, install it on this machine, or name its PEM file as `ca` in the profile; if nobody knows it, a device on the way intercepts TLS: exempt `{}`.", name(case)),
         ),
         Wrong::UnknownIssuer | Wrong::Refused => judgement.remedy(
             Who::ThisHost,

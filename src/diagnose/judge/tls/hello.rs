@@ -27,6 +27,13 @@ pub(super) fn judge(case: &Case, fate: Fate) -> Option<Judgement> {
     by_content(case, fate)
 }
 
+/// Whether TLS with another name, or plain text, got through where this hello did not.
+pub(super) fn tell(case: &Case) -> bool {
+    let by_name = hellos(case)
+        .is_some_and(|[same, none, other]| !same.answer.is_tls() && (none.answer.is_tls() || other.answer.is_tls()));
+    by_name || case.evidence.text(Fact::PlainAnswer).is_some_and(|line| line.starts_with("HTTP/"))
+}
+
 fn hellos(case: &Case) -> Option<[Hello; 3]> {
     serde_json::from_value(case.evidence.fact(Fact::TlsHellos)?.clone()).ok()
 }
