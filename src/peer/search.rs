@@ -40,7 +40,7 @@ const FIRST_WAY: Duration = Duration::from_millis(1500);
 const PROXY_BEHIND: Duration = Duration::from_secs(2);
 /// How often, and for how long at most, a listener without a place or too busy to answer is asked again.
 const ROUNDS: u64 = 8;
-const TRYING: Duration = Duration::from_secs(20);
+const TRYING: Duration = Duration::from_secs(40);
 
 /// How the listener may be looked for.
 pub struct Search<'a> {
