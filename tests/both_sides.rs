@@ -1,6 +1,6 @@
 //! Two sides in network namespaces with real firewalls between them: one command tells every flow, direction and half.
 
-mod pair;
+pub mod pair;
 
 use crate::support::namespaces::{Network, Node, SERVER};
 use pair::{check, listen, verdict};

@@ -5,6 +5,7 @@ mod support;
 mod both;
 mod both_sides;
 mod cli;
+mod control;
 mod diagnosis;
 mod engine;
 mod house_rules;

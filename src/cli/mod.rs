@@ -8,6 +8,7 @@ mod bind;
 mod check;
 mod colour;
 mod completions;
+mod crowd;
 mod demo;
 mod error;
 mod exit;

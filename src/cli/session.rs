@@ -42,9 +42,23 @@ pub(super) async fn run(
     observer: Arc<dyn Observer>,
     receipts: impl FnOnce() -> Vec<Receipt>,
 ) -> Result<Run, CliError> {
+    run_until(profile, plan, observer, receipts, interrupted().await).await
+}
+
+/// [`run`], ended early by what completes at the user's word.
+///
+/// # Errors
+/// As [`run`].
+pub(super) async fn run_until(
+    profile: &Profile,
+    plan: &Plan,
+    observer: Arc<dyn Observer>,
+    receipts: impl FnOnce() -> Vec<Receipt>,
+    stop: impl Future<Output = ()>,
+) -> Result<Run, CliError> {
     let net = net(profile, plan)?;
     let (clock, started) = (Instant::now(), jiff::Timestamp::now());
-    let results = runner::run(plan, net, clock, observer, interrupted().await).await;
+    let results = runner::run(plan, net, clock, observer, stop).await;
     let mut info = info(&plan.profile, &plan.sides, started);
     info.elapsed_ms = u64::try_from(clock.elapsed().as_millis()).unwrap_or(u64::MAX);
     info.cut_short = results.cut_short;

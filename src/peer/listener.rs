@@ -17,7 +17,7 @@ use crate::model::run::Outcome;
 use crate::model::sighting::{Answering, Sightings};
 
 /// How long a stranger may take to prove itself.
-const PROOF: Duration = Duration::from_secs(10);
+const PROOF: Duration = Duration::from_secs(20);
 /// How long somebody may wait for its turn.
 const TURN: Duration = Duration::from_secs(1800);
 /// How long a joined side may ask for nothing, though it is there: the longest run that it may be busy with.

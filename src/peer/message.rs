@@ -16,6 +16,8 @@ use crate::model::sighting::{Answering, Sightings};
 pub struct Welcome {
     pub version: u32,
     pub sides: Vec<Role>,
+    /// How many have joined, this one among them.
+    pub crowd: usize,
     /// The joining side's address as it is seen here.
     pub your_address: IpAddr,
     pub answers: Vec<Answering>,

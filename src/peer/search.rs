@@ -33,11 +33,14 @@ const ATTEMPT_BY_PROXY: Duration = Duration::from_secs(10);
 const ACCEPTED: Duration = Duration::from_secs(20);
 /// How much later than the one before each way is begun, where that one has not failed by then.
 const HEAD_START: Duration = Duration::from_millis(500);
+/// That of the first way, by which the flows go: long enough for a connection request to be repeated once, as where a
+/// neighbour of IPv6 is not known yet.
+const FIRST_WAY: Duration = Duration::from_millis(1500);
 /// How much later than the direct ways those through a proxy are.
 const PROXY_BEHIND: Duration = Duration::from_secs(2);
 /// How often, and for how long at most, a listener without a place or too busy to answer is asked again.
 const ROUNDS: u64 = 8;
-const TRYING: Duration = Duration::from_secs(20);
+const TRYING: Duration = Duration::from_secs(40);
 
 /// How the listener may be looked for.
 pub struct Search<'a> {
@@ -132,7 +135,10 @@ impl Search<'_> {
             .proxies
             .iter()
             .flat_map(|proxy| hosts().map(move |host| (host, Route::Proxy(proxy.clone()), PROXY_BEHIND)));
-        let begins = |number: usize| HEAD_START * u32::try_from(number).unwrap_or(u32::MAX);
+        let begins = |number: usize| {
+            let first = if number == 0 { Duration::ZERO } else { FIRST_WAY };
+            first + HEAD_START * u32::try_from(number.saturating_sub(1)).unwrap_or(u32::MAX)
+        };
         let ways = direct.chain(proxied).enumerate();
         ways.map(|(number, (host, route, behind))| Way { host, route, begins: begins(number) + behind }).collect()
     }

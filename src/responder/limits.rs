@@ -74,7 +74,7 @@ impl Default for Limits {
             unproved_bytes: 16 << 10,
             strangers: 512,
             strangers_per_address: 16,
-            stranger_time: Duration::from_secs(10),
+            stranger_time: Duration::from_secs(20),
             stranger_bytes: 4096,
             door_time: Duration::from_secs(10),
             door_reading: Duration::from_secs(2),

@@ -179,7 +179,9 @@ impl Receipts {
             receipt.at_ms >= from && address_of(receipt).is_some_and(|address| addresses.contains(&address))
         };
         let open: Vec<Arc<Open>> = locked(&self.open).iter().filter_map(Weak::upgrade).collect();
-        let going_on = open.iter().map(|open| open.now()).filter(|receipt| theirs(receipt));
+        // Bytes without a token: a request that is just coming in, of which nothing can be said yet.
+        let unread = |receipt: &Receipt| receipt.token.is_none() && receipt.received_bytes > 0;
+        let going_on = open.iter().map(|open| open.now()).filter(|receipt| theirs(receipt) && !unread(receipt));
         let mut list: Vec<Receipt> = self.lock().list.iter().filter(|receipt| theirs(receipt)).cloned().collect();
         list.extend(going_on);
         list

@@ -12,10 +12,12 @@ use std::net::{IpAddr, Ipv6Addr};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use tokio::sync::watch;
+
 use super::answers::Answers;
 use super::args::CheckArgs;
 use super::bind::{self, OtherSide};
-use super::{CliError, output, progress, session};
+use super::{CliError, crowd, output, progress, session};
 use crate::model::ask::host_port;
 use crate::model::flow::Role;
 use crate::model::probe::Probe;
@@ -39,13 +41,44 @@ const GRACE: Duration = Duration::from_secs(5);
 
 /// Runs both sides. Where the listener is not reached, this side is tested alone, and that is said.
 pub(super) async fn run(mut profile: Profile, sides: &[Role], args: &CheckArgs, code: &str) -> Result<Run, CliError> {
+    let stop = Stop::listen().await;
     if let Some(channel) = reach::reach(&mut profile, sides, args, code).await? {
         hold(&mut profile);
-        return Both::open(profile, sides, args, channel).await?.run().await;
+        if channel.welcome.crowd > crowd::FEW && args.timeout.is_none() && args.deadline.is_none() {
+            crowd::be_patient(&mut profile);
+        }
+        return Both::open(profile, sides, args, channel, stop).await?.run().await;
     }
     let plan = planned(&profile, sides, &args.only)?;
     let observer = progress::observer(plan.probes.len());
-    session::run(&profile, &plan, observer, Vec::new).await
+    session::run_until(&profile, &plan, observer, Vec::new, stop.told()).await
+}
+
+/// The user's word to end, from the beginning on: it may come while the listener is looked for, or waited for.
+#[derive(Clone)]
+struct Stop(watch::Receiver<bool>);
+
+impl Stop {
+    async fn listen() -> Self {
+        let (tell, told) = watch::channel(false);
+        let interrupted = session::interrupted().await;
+        tokio::spawn(async move {
+            interrupted.await;
+            let _ = tell.send(true);
+            tell.closed().await;
+        });
+        Self(told)
+    }
+
+    /// Completes once it was said.
+    fn told(&self) -> impl Future<Output = ()> + use<> {
+        let mut told = self.0.clone();
+        async move {
+            if told.wait_for(|told| *told).await.is_err() {
+                std::future::pending::<()>().await;
+            }
+        }
+    }
 }
 
 fn planned(profile: &Profile, sides: &[Role], only: &[String]) -> Result<Plan, CliError> {
@@ -83,6 +116,7 @@ struct Both<'a> {
     introduced: Vec<IpAddr>,
     /// Why the channel was lost, once it was.
     lost: Option<String>,
+    stop: Stop,
 }
 
 impl<'a> Both<'a> {
@@ -91,6 +125,7 @@ impl<'a> Both<'a> {
         sides: &'a [Role],
         args: &'a CheckArgs,
         channel: Channel,
+        stop: Stop,
     ) -> Result<Self, CliError> {
         let welcome = &channel.welcome;
         let other = OtherSide {
@@ -118,15 +153,15 @@ impl<'a> Both<'a> {
         let ended = witness.ended();
         let (met, introduced) = (Vec::new(), Vec::new());
         let (began, lost) = (Instant::now(), None);
-        Ok(Self { profile, sides, args, channel, shared, answers, witness, began, ended, met, introduced, lost })
+        Ok(Self { profile, sides, args, channel, shared, answers, witness, began, ended, met, introduced, lost, stop })
     }
 
     async fn run(mut self) -> Result<Run, CliError> {
         let plan = planned(&self.profile, self.sides, &self.args.only)?;
         let profile = self.profile.clone();
         let observer = progress::observer(plan.probes.len());
-        let own = session::run(&profile, &plan, observer, Vec::new);
-        let stopped = session::interrupted().await;
+        let own = session::run_until(&profile, &plan, observer, Vec::new, self.stop.told());
+        let stopped = self.stop.told();
         let give_up = async {
             tokio::select! {
                 () = stopped => {}
@@ -166,7 +201,7 @@ impl<'a> Both<'a> {
     async fn near(&self) -> Sightings {
         let (witness, began, ended) = (Arc::clone(&self.witness), self.began, self.ended.clone());
         let addresses = self.listener_addresses();
-        let probed = addresses.clone();
+        let probed = self.channel.listener_addresses.clone();
         let looked =
             tokio::task::spawn_blocking(move || (witness.seen_since(began, &addresses, &ended), witness.means()));
         let (sighted, means) = looked.await.unwrap_or_default();

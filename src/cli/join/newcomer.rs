@@ -44,7 +44,8 @@ impl Both<'_> {
         let plan = planned(&self.profile, self.sides, &self.with_finders(checks))?;
         let profile = self.profile.clone();
         let observer = progress::observer(plan.probes.len());
-        let again = self.channel.while_alive(session::run(&profile, &plan, observer, Vec::new)).await?;
+        let again = session::run_until(&profile, &plan, observer, Vec::new, self.stop.told());
+        let again = self.channel.while_alive(again).await?;
         replace(outcomes, again.outcomes);
         self.introduced.extend(introduced);
         Ok(true)

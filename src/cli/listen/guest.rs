@@ -10,7 +10,7 @@ use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::{Instant, sleep};
 
 use super::super::bind::{self, OtherSide};
-use super::super::{join, output, session};
+use super::super::{crowd, join, output, session};
 use super::host::Listening;
 use crate::model::ask::Route;
 use crate::model::flow::{Role, Transport};
@@ -103,6 +103,9 @@ impl Guest {
         let shorter = |own: Span, theirs: Option<u64>| theirs.map_or(own, |theirs| own.min(Span::millis(theirs)));
         profile.settings.timeout = shorter(profile.settings.timeout, hello.timeout_ms);
         profile.settings.deadline = shorter(profile.settings.deadline, hello.deadline_ms);
+        if self.listening.crowd() > crowd::FEW && hello.timeout_ms.is_none() {
+            crowd::be_patient(&mut profile);
+        }
         profile
     }
 
@@ -155,6 +158,7 @@ impl listener::Guest for Guest {
         Welcome {
             version: VERSION,
             sides: self.listening.sides.clone(),
+            crowd: self.listening.crowd(),
             your_address: self.joined.address,
             answers: self.listening.answers.clone(),
             certificate: self.listening.shared.certificate.fingerprint.clone(),

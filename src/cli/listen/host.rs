@@ -23,7 +23,7 @@ use crate::sys;
 
 /// Joined sides that are tested at once, for each processor of this machine; more wait for their turn. What a probe meets at
 /// a machine that is busy with hundreds of others says nothing of the network.
-const TURNS_EACH: usize = 16;
+const TURNS_EACH: usize = 8;
 
 /// A listening side.
 pub(super) struct Listening {
@@ -93,6 +93,11 @@ impl Listening {
         while self.joined.load(Ordering::SeqCst) > 0 {
             self.gone.notified().await;
         }
+    }
+
+    /// How many were joined at once, at most, since the last time nobody was.
+    pub(super) fn crowd(&self) -> usize {
+        self.crowd.load(Ordering::SeqCst)
     }
 
     /// A joined side is no longer there.

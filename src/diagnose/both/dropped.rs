@@ -61,15 +61,20 @@ fn reply_lost(view: &View) -> Judgement {
 /// A device on the way back told the far side that its answer may not pass.
 fn reply_rejected(view: &View) -> Judgement {
     let (target, prober) = (view.target(), view.prober);
-    let (who, rejected) = match view.trail.reply_rejected_by.and_then(|icmp| icmp.from) {
+    let back = view.rule_back();
+    let (who, rejected, rule) = match view.trail.reply_rejected_by.and_then(|icmp| icmp.from) {
         Some(from) if from.to_canonical() == prober.to_canonical() => {
-            (Who::ThisHost, format!("{prober} itself rejected the answer: its own firewall does not let it in"))
+            let rejected = format!("{prober} itself rejected the answer: its own firewall does not let it in");
+            (Who::ThisHost, rejected, format!("{back} The rule is missing in the firewall of {prober} itself."))
         }
-        Some(from) => (Who::Network, format!("{from} rejected the answer on its way back to {prober}")),
-        None => (Who::Network, format!("a reset met the answer on its way back to {prober}")),
+        Some(from) => {
+            let rejected = format!("{from} rejected the answer on its way back to {prober}");
+            (Who::Network, rejected, format!("{back} The rule is missing on {from}."))
+        }
+        None => (Who::Network, format!("a reset met the answer on its way back to {prober}"), back),
     };
     let sentence = format!("The connection request to {target} arrived there and was answered, but {rejected}.");
-    known(view, Lost::Reply, view.proof_of_presence(), sentence).remedy(who, view.rule_back())
+    known(view, Lost::Reply, view.proof_of_presence(), sentence).remedy(who, rule)
 }
 
 /// The host took the request, and no answer left it.

@@ -49,11 +49,7 @@ pub(super) fn stranger(evidence: &Evidence, host: IpAddr) -> Option<Stranger> {
         (Some(true), Some(true)) => Confidence::Proven,
         (Some(true), None) | (_, Some(true)) => Confidence::Likely,
         (Some(false), None) if comes_from_last_hop(&way, &answer) => Confidence::Likely,
-<<<<<<< HEAD
         // As far away as the host itself, or nobody knows.
-=======
-        // As far away as the host itself, or nothing is known.
->>>>>>> path
         _ => return None,
     };
     Some(Stranger { device: device(&way, &others, &answer), after: way.last().map(hop), confidence })
@@ -153,11 +149,7 @@ pub(in crate::diagnose::judge) enum Answerer {
 /// A judgement that rests on an accept alone says who accepted, where that was not the host.
 pub(in crate::diagnose::judge) fn unmask(case: &Case, judgement: Judgement) -> Judgement {
     match accepted_by_another(case, &judgement) {
-<<<<<<< HEAD
         Some(stranger) => accepted_in_path(case, &judgement, &stranger),
-=======
-        Some(stranger) => accepted_in_path(case, &judgement, stranger),
->>>>>>> path
         None => judgement,
     }
 }
@@ -183,11 +175,7 @@ fn accepted_by_another(case: &Case, judgement: &Judgement) -> Option<Stranger> {
     stranger(case.evidence, case.address?.ip())
 }
 
-<<<<<<< HEAD
 fn accepted_in_path(case: &Case, judgement: &Judgement, stranger: &Stranger) -> Judgement {
-=======
-fn accepted_in_path(case: &Case, judgement: &Judgement, stranger: Stranger) -> Judgement {
->>>>>>> path
     let failed = judgement.status == Status::Fail;
     let then = if failed { format!(" What then came of it: {}", judgement.sentence) } else { String::new() };
     let sentence = format!(
