@@ -15,7 +15,6 @@ pub use absent::{
     Counters, ListeningPorts, Packets, UNSEEN, accept_from_afar, delivery, failed_resends, is_on_link, limit_segments,
     repeated_requests, take_icmp_arrival, thread_time, watch_arrival,
 };
-pub use absent::{Counters, Packets};
 pub use ending::asked_to_end;
 pub use proxies::system_proxies;
 pub use table::ConnectionTable;

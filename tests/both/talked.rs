@@ -3,7 +3,7 @@
 use bothways::model::code::Code;
 use bothways::model::fact::Fact;
 use bothways::model::finding::{Confidence, Lost, Status, Who};
-use bothways::model::run::Outcome;
+use bothways::model::run::{Outcome, Receipt};
 use bothways::model::sighting::AnsweredBy::{Responder, Service};
 use bothways::model::sighting::Means::{ConnectionTable, Packets};
 use bothways::model::sighting::SightingKind::RequestIn;
@@ -88,10 +88,15 @@ fn a_tls_hello_is_followed_by_its_bytes() {
 }
 
 #[test]
-fn the_receipt_of_an_upgrade_says_nothing_of_the_frames_after_it() {
+fn frames_are_followed_by_the_receipt_of_the_first_one() {
     let given = unanswered(Code::WsFramesLost);
-    let far = far(&given, Responder).received(ours("websocket", 443, 200, 90));
-    hold(vec![("frames", given, far, (Status::Fail, Code::WsFramesLost, None, LIKELY, None))]);
+    let at = || far(&given, Responder).received(ours("websocket", 443, 200, 90));
+    let first = Receipt { asked: Some(Receipt::FIRST_FRAME.to_owned()), ..ours("websocket", 443, 40, 0) };
+    let says = |lost| (Status::Fail, Code::WsFramesLost, lost, PROVEN, None);
+    hold(vec![
+        ("only the upgrade came", given.clone(), at(), says(REQUEST)),
+        ("the first frame came too", given.clone(), at().received(first), says(REPLY)),
+    ]);
 }
 
 #[test]

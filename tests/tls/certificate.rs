@@ -92,7 +92,8 @@ async fn an_expired_certificate_is_dated() {
     let folder = tempfile::tempdir().unwrap();
     let root = Authority::root("Test Root");
     let seen = present(&root.issue(&[HOST], When::Past), trusting(&root, &folder)).await;
-    assert_eq!((seen.judgement.code, seen.judgement.confidence), (Code::TlsExpired, Confidence::Proven));
+    // Nobody tells the host's time: the clock here may be the one that is wrong.
+    assert_eq!((seen.judgement.code, seen.judgement.confidence), (Code::TlsExpired, Confidence::Likely));
     assert_eq!(fault(&seen), (0, "expired".to_owned()));
     assert_eq!(seen.evidence.fact(Fact::TlsDaysLeft).unwrap(), -3, "two and a half days ago");
     let day = seen.evidence.fact(Fact::TlsChain).unwrap()[0]["not-after"].as_str().unwrap()[..10].to_owned();

@@ -39,7 +39,14 @@ pub(in crate::diagnose) fn compared_again(outcome: &Outcome, mut judgement: Judg
     judgement
 }
 
-fn size_limited(case: &Case, judgement: Judgement) -> Judgement {
+/// A limit says itself where it cuts; after silence it is one of the explanations.
+fn size_limited(case: &Case, mut judgement: Judgement) -> Judgement {
+    if matches!(judgement.code, Code::HttpSizeLimited | Code::HttpStalled) {
+        judgement
+            .sentence
+            .push_str(" The same request with a small body is answered: the size of requests may be limited.");
+        return judgement;
+    }
     let Some((sent, wanted)) = upload(case).filter(|(sent, _)| *sent >= SEVERAL_PACKETS) else { return judgement };
     let sentence = format!(
         "{} takes small request bodies, but of a large one only {sent} of {wanted} bytes passed: a device in the path, or the \
