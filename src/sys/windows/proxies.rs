@@ -1,5 +1,5 @@
-//! The system's proxy settings: those of the user who runs this (WinINET, as browsers use them), and those of the machine
-//! (WinHTTP, as services use them). The two often differ. Scripts are told, not run.
+//! The system's proxy settings: those of the user who runs this (`WinINET`, as browsers use them), and those of the machine
+//! (`WinHTTP`, as services use them). The two often differ. Scripts are told, not run.
 
 use windows_sys::Win32::Foundation::{FALSE, GlobalFree};
 use windows_sys::Win32::Networking::WinHttp::{
