@@ -38,6 +38,24 @@ impl Answers {
         answers
     }
 
+    /// Opens responders on ports that something else held and has given back; whether on all of them.
+    pub(super) async fn take_over(&mut self, planned: &[PlannedAnswer], shared: &Arc<Shared>) -> bool {
+        let mut all = true;
+        for answer in planned {
+            let same = |line: &Answering| line.endpoint == answer.endpoint && line.port == answer.port;
+            let held = self.list.iter().position(|line| same(line) && line.by == AnsweredBy::Service);
+            let Some(held) = held else { continue };
+            let [v4, v6] = self.both_families(answer, shared).await;
+            if v4 == AnsweredBy::Responder {
+                let line = &mut self.list[held];
+                (line.by, line.over_v6) = (v4, Some(v6).filter(|v6| *v6 != v4));
+            } else {
+                all = false;
+            }
+        }
+        all
+    }
+
     /// What answers over IPv4 and over IPv6. Where a service is there for one of them, nothing is put in its place for the
     /// other: that it does not answer there is what a check is to find.
     async fn both_families(&mut self, answer: &PlannedAnswer, shared: &Arc<Shared>) -> [AnsweredBy; 2] {

@@ -20,6 +20,18 @@ impl Drop for Listener {
     }
 }
 
+impl Listener {
+    /// What it has in memory.
+    ///
+    /// # Panics
+    /// Where it has ended.
+    pub fn resident_bytes(&self) -> u64 {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).expect("it runs");
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).expect("a running program has memory");
+        line.trim().trim_end_matches(" kB").parse::<u64>().expect("a number") << 10
+    }
+}
+
 fn program(network: &Network, node: Node) -> Command {
     let mut command = Command::new("ip");
     command.args(["netns", "exec", &network.namespace(node)]).arg(env!("CARGO_BIN_EXE_bothways"));

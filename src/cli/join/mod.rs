@@ -1,12 +1,14 @@
 //! `bothways check --join`: both sides at once. Each runs its own flows, each tells what it saw of the other, and the two
 //! make one record.
 //!
-//! Getting there is in [`reach`], probes from addresses that the far side does not know in [`newcomer`], and what both
-//! sides' evidence makes of the outcomes in [`evidence`].
+//! Getting there is in [`reach`], probes from addresses that the far side does not know in [`newcomer`], ports whose holder
+//! ends meanwhile in [`successor`], those that a crowd of others made late in [`crowded`], and what both sides' evidence makes of the outcomes in [`evidence`].
 
+mod crowded;
 mod evidence;
 mod newcomer;
 mod reach;
+mod successor;
 
 use std::net::{IpAddr, Ipv6Addr};
 use std::sync::Arc;
@@ -173,6 +175,10 @@ impl<'a> Both<'a> {
         let mut theirs = self.or_lost(theirs);
         let mut far = self.what_did_you_see().await;
         if run.run.cut_short != Some(CutShort::Interrupted) {
+            self.succeed(&mut theirs).await;
+            if self.once_more(&mut run.outcomes, &mut theirs, &far).await? {
+                far = self.what_did_you_see().await;
+            }
             let introduced = self.introduce(&plan, &mut run.outcomes, &far).await?;
             let met = self.meet(&mut theirs).await;
             if introduced || met {

@@ -75,7 +75,7 @@ impl Both<'_> {
     }
 
     /// With the checks that find the ports of these.
-    fn with_finders(&self, mut checks: Vec<String>) -> Vec<String> {
+    pub(super) fn with_finders(&self, mut checks: Vec<String>) -> Vec<String> {
         let found_by = |id: &String| self.profile.checks.iter().find(|check| check.id == *id)?.port.found_by.clone();
         let finders: Vec<String> = checks.iter().filter_map(found_by).collect();
         checks.extend(finders);
