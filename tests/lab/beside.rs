@@ -34,8 +34,8 @@ pub struct Flow {
     pub port: u16,
     pub udp: bool,
     pub proxied: bool,
-    http: bool,
-    tls: bool,
+    /// `http` or `https`, where it speaks that.
+    scheme: Option<&'static str>,
     /// The role that the flow was tested from.
     tested_from: String,
 }
@@ -104,8 +104,9 @@ fn flow(outcome: &Value) -> Option<Flow> {
     let steps = outcome["steps"].as_array().map(Vec::as_slice).unwrap_or_default();
     let check = text(&outcome["check"])?;
     Some(Flow {
-        http: ["job-query", "inventory", "wake-up-websocket", "results"].contains(&check.as_str()),
-        tls: steps.iter().any(|step| step["kind"] == "tls"),
+        scheme: ["job-query", "inventory", "wake-up-websocket", "results"]
+            .contains(&check.as_str())
+            .then(|| if steps.iter().any(|step| step["kind"] == "tls") { "https" } else { "http" }),
         check,
         status: text(&outcome["status"])?,
         code: text(&outcome["code"])?,
@@ -193,10 +194,9 @@ impl On<'_> {
         let mut exporter = Running::start(network, self.machine, "exporter", &mut command)?;
         exporter.wait_until("listening", || crate::service::listens(network, self.machine, "tcp", 9115))?;
         let host = if flow.host.contains(':') { format!("[{}]", flow.host) } else { flow.host.clone() };
-        let (module, target) = match (flow.http, flow.tls) {
-            (true, true) => ("http", format!("https://{host}:{}/", flow.port)),
-            (true, false) => ("http", format!("http://{host}:{}/", flow.port)),
-            (false, _) => ("tcp", format!("{host}:{}", flow.port)),
+        let (module, target) = match flow.scheme {
+            Some(scheme) => ("http", format!("{scheme}://{host}:{}/", flow.port)),
+            None => ("tcp", format!("{host}:{}", flow.port)),
         };
         let url = format!("http://127.0.0.1:9115/probe?debug=true&module={module}&target={target}");
         let said = self.says("curl", &["-s", "-g", "-m", "30", &url])?;
