@@ -2,6 +2,7 @@
 
 mod bounds;
 mod control;
+mod door;
 mod nonsense;
 mod process;
 mod strangers;
