@@ -54,7 +54,7 @@ impl Group<'_> {
 
     /// Whether a check that was not tested waited for one of these.
     fn prevents(&self, skipped: &Outcome) -> bool {
-        let waited = skipped.facts.get(Fact::Prerequisite.word()).and_then(serde_json::Value::as_str);
+        let waited = skipped.text(Fact::Prerequisite);
         self.explained.iter().any(|one| waited == Some(one.check.as_str()) && one.endpoint == skipped.endpoint)
     }
 }

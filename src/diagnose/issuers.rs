@@ -51,13 +51,12 @@ impl Leaf {
             _ => return None,
         };
         // Who has named the very certificate, or wants none judged, is not to be told of its issuer.
-        let by = outcome.facts.get(Fact::TlsTrust.word()).and_then(serde_json::Value::as_str);
-        if matches!(by, Some("fingerprint" | "nobody")) {
+        if matches!(outcome.text(Fact::TlsTrust), Some("fingerprint" | "nobody")) {
             return None;
         }
         let chain: Vec<Presented> = serde_json::from_value(outcome.facts.get(Fact::TlsChain.word())?.clone()).ok()?;
         let facts = chain.into_iter().next()?;
-        let (host, _) = outcome.target.as_deref()?.rsplit_once(':')?;
+        let host = outcome.host()?;
         Some(Self { host: host.to_lowercase(), facts, trusted })
     }
 

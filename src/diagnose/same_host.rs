@@ -59,15 +59,11 @@ fn fits(silent: &Outcome, witness: &Outcome) -> bool {
 }
 
 fn same_host(one: &Outcome, other: &Outcome) -> bool {
-    host(one).is_some() && host(one) == host(other)
+    one.host().is_some() && one.host() == other.host()
 }
 
 fn same_port(one: &Outcome, other: &Outcome) -> bool {
     one.target.is_some() && one.target == other.target && one.transport == other.transport
-}
-
-fn host(outcome: &Outcome) -> Option<&str> {
-    outcome.target.as_deref()?.rsplit_once(':').map(|(host, _)| host)
 }
 
 fn apply(silent: &mut Outcome, witness: &Outcome) {

@@ -22,14 +22,10 @@ fn beside(outcome: &Outcome, all: &[Outcome]) -> Option<String> {
         other.status == Status::Pass
             && other.check == outcome.check
             && other.port != outcome.port
-            && host(other).is_some_and(|there| Some(there) == host(outcome))
+            && other.host().is_some_and(|there| Some(there) == outcome.host())
             && other.facts.contains_key(Fact::Status.word())
     };
     let other = all.iter().find(works)?;
     let scheme = if other.facts.contains_key(Fact::TlsVersion.word()) { "HTTPS" } else { "Plain HTTP" };
     Some(format!("{scheme} to the same host works, on port {}.", other.port?))
-}
-
-fn host(outcome: &Outcome) -> Option<&str> {
-    outcome.target.as_deref()?.rsplit_once(':').map(|(host, _)| host)
 }

@@ -225,8 +225,10 @@ fn lasted(evidence: &Evidence) -> Duration {
 }
 
 fn found(outcome: &Outcome) -> Found {
-    let port = outcome.facts.get(Fact::InstancePort.word()).and_then(serde_json::Value::as_u64);
-    port.and_then(|port| u16::try_from(port).ok()).map_or_else(|| Found::Nothing(outcome.sentence.clone()), Found::Port)
+    outcome
+        .number(Fact::InstancePort)
+        .and_then(|port| u16::try_from(port).ok())
+        .map_or_else(|| Found::Nothing(outcome.sentence.clone()), Found::Port)
 }
 
 fn outcome(planned: &PlannedProbe, judgement: Judgement, attempt: Attempt, attempts: u32) -> Outcome {

@@ -2,11 +2,14 @@
 //!
 //! Names are stable; additions are allowed, renames break readers; [`SCHEMA`] counts up.
 
+use std::net::{IpAddr, SocketAddr};
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::code::Code;
 use super::evidence::{Facts, Failure, Icmp, Step};
+use super::fact::Fact;
 use super::finding::{Confidence, Lost, Remedy, Status};
 use super::flow::{Carries, Expect, Role, Transport};
 use super::sighting::Sightings;
@@ -113,6 +116,36 @@ pub struct Outcome {
     pub rule: String,
 }
 
+impl Outcome {
+    /// The host of the target, as the profile wrote it.
+    #[must_use]
+    pub fn host(&self) -> Option<&str> {
+        self.target.as_deref().map(|target| target.rsplit_once(':').map_or(target, |(host, _)| host))
+    }
+
+    #[must_use]
+    pub fn text(&self, fact: Fact) -> Option<&str> {
+        self.facts.get(fact.word())?.as_str()
+    }
+
+    #[must_use]
+    pub fn number(&self, fact: Fact) -> Option<u64> {
+        self.facts.get(fact.word())?.as_u64()
+    }
+
+    /// Whether the fact is there and is `true`.
+    #[must_use]
+    pub fn holds(&self, fact: Fact) -> bool {
+        self.facts.get(fact.word()).and_then(serde_json::Value::as_bool) == Some(true)
+    }
+
+    /// The address in a fact that is an `ip:port`.
+    #[must_use]
+    pub fn ip(&self, fact: Fact) -> Option<IpAddr> {
+        Some(self.text(fact)?.parse::<SocketAddr>().ok()?.ip().to_canonical())
+    }
+}
+
 fn first() -> u8 {
     1
 }
@@ -131,7 +164,7 @@ pub struct PathEvidence {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Hop {
     pub ttl: u8,
-    pub address: std::net::IpAddr,
+    pub address: IpAddr,
 }
 
 /// What the far side saw of a probe.

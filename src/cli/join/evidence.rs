@@ -108,8 +108,8 @@ impl<'a> Evidence<'a> {
 ///
 /// `translated`: the first of them is what the other side saw on the control channel, which goes before this side's own view.
 fn prober(outcome: &Outcome, candidates: &[IpAddr], far: &Sightings, translated: bool) -> IpAddr {
-    let target = address(outcome, Fact::Address);
-    let local = address(outcome, Fact::LocalAddress).filter(|local| !local.is_unspecified());
+    let target = outcome.ip(Fact::Address);
+    let local = outcome.ip(Fact::LocalAddress).filter(|local| !local.is_unspecified());
     let fits = |candidate: &&IpAddr| target.is_none_or(|target| target.is_ipv4() == candidate.is_ipv4());
     let seen = |candidate: &&IpAddr| {
         let on_port = |port: u16| outcome.port.is_none_or(|wanted| wanted == port);
@@ -128,15 +128,10 @@ fn came(receipt: &Receipt, from: IpAddr, port: Option<u16>) -> bool {
         && parsed(&receipt.arrived_at).is_some_and(|at| port.is_none_or(|port| at.port() == port))
 }
 
-fn address(outcome: &Outcome, fact: Fact) -> Option<IpAddr> {
-    let text = outcome.facts.get(fact.word())?.as_str()?;
-    Some(text.parse::<SocketAddr>().ok()?.ip().to_canonical())
-}
-
 /// Whether a tested flow went straight to this very machine: a role may have several, and a proxy is another.
 fn went_to(outcome: &Outcome, roles: &[Role], machine: &[IpAddr]) -> bool {
     outcome.tested_from.is_some()
         && roles.contains(&outcome.to)
         && !outcome.facts.contains_key(Fact::Proxy.word())
-        && address(outcome, Fact::Address).is_some_and(|address| machine.contains(&address))
+        && outcome.ip(Fact::Address).is_some_and(|address| machine.contains(&address))
 }

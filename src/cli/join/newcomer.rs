@@ -91,7 +91,7 @@ fn is_suspect(outcome: &Outcome, far: &Sightings) -> bool {
         answer.by == AnsweredBy::Responder
             && (&answer.role, answer.transport, answer.port) == (&outcome.to, outcome.transport, port)
     });
-    let token = outcome.facts.get(Fact::Token.word()).and_then(|token| token.as_str());
+    let token = outcome.text(Fact::Token);
     let seen = far.receipts.iter().any(|receipt| match (&receipt.token, token) {
         (Some(came), Some(own)) => came == own,
         _ => arrived_at(receipt, port),
@@ -122,7 +122,7 @@ pub(in super::super) fn place(outcome: &Outcome, plan: &Plan) -> Option<Place> {
     let connected = outcome.steps.iter().rev().find(|step| step.kind == StepKind::Connect && step.error.is_none());
     let address = match connected.and_then(|step| step.address.as_deref()) {
         Some(address) => address,
-        None => outcome.facts.get(Fact::Address.word()).filter(|_| ask.route == Route::Direct)?.as_str()?,
+        None => outcome.text(Fact::Address).filter(|_| ask.route == Route::Direct)?,
     };
     let address: SocketAddr = address.parse().ok()?;
     Some(Place { ask, address })

@@ -130,7 +130,7 @@ fn met<'a>(run: &'a Run, seen: &'a Sightings) -> impl Iterator<Item = &'a Receip
 }
 
 fn token(outcome: &Outcome) -> Option<&str> {
-    outcome.facts.get(Fact::Token.word())?.as_str()
+    outcome.text(Fact::Token)
 }
 
 /// Whether the far side sees the prober's own address, translated or not.
@@ -181,8 +181,7 @@ fn spoke(run: &Run, receipt: &Receipt) -> bool {
 
 /// The address that an outcome's probe spoke from, where it is known.
 fn local(outcome: &Outcome) -> Option<IpAddr> {
-    let text = outcome.facts.get(Fact::LocalAddress.word())?.as_str()?;
-    address(text).map(|local| local.ip()).filter(|ip| !ip.is_unspecified())
+    outcome.ip(Fact::LocalAddress).filter(|ip| !ip.is_unspecified())
 }
 
 /// The run of the machine that a flow goes to, where that is certain.
@@ -202,7 +201,7 @@ fn far_side(runs: &[Run], own: usize, outcome: &Outcome) -> Option<usize> {
 
 /// Whether a machine is the one that an outcome's probe went to, by its name, its addresses or the token.
 fn is_target(far: &Run, outcome: &Outcome) -> bool {
-    let host = outcome.target.as_deref().and_then(|target| target.rsplit_once(':')).map(|(host, _)| host);
+    let host = outcome.host();
     let named =
         host.is_some_and(|host| host.split('.').next().is_some_and(|name| name.eq_ignore_ascii_case(&far.run.host)));
     let Some(seen) = &far.sightings else { return named };

@@ -25,10 +25,12 @@ pub fn attach(outcome: &mut Outcome, receipts: &[Receipt]) {
 
 /// A receipt belongs to the outcome whose token it shows, else to the one that spoke from its source address.
 pub(super) fn tie(receipt: &Receipt, outcome: &Outcome) -> Option<Tie> {
-    let text = |fact: Fact| outcome.facts.get(fact.word()).and_then(serde_json::Value::as_str);
-    match (&receipt.token, text(Fact::Token)) {
+    match (&receipt.token, outcome.text(Fact::Token)) {
         (Some(token), Some(own)) => (token == own).then_some(Tie::Token),
-        _ => text(Fact::LocalAddress).is_some_and(|local| same_port(local, &receipt.source)).then_some(Tie::Source),
+        _ => outcome
+            .text(Fact::LocalAddress)
+            .is_some_and(|local| same_port(local, &receipt.source))
+            .then_some(Tie::Source),
     }
 }
 

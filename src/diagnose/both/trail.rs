@@ -92,7 +92,7 @@ pub(super) struct Own {
 
 impl Own {
     pub(super) fn of(outcome: &Outcome, near: &Sightings) -> Self {
-        let target = text(outcome, Fact::Address).and_then(address).map(|target| target.ip());
+        let target = outcome.ip(Fact::Address);
         let (Some(target), Some(source)) = (target, source_port(outcome)) else { return Self::default() };
         if !near.looked_with(Means::Packets) || !near.probed.iter().any(|probed| probed.to_canonical() == target) {
             return Self::default();
@@ -109,9 +109,5 @@ impl Own {
 }
 
 fn source_port(outcome: &Outcome) -> Option<u16> {
-    text(outcome, Fact::LocalAddress).and_then(address).map(|local| local.port())
-}
-
-fn text(outcome: &Outcome, fact: Fact) -> Option<&str> {
-    outcome.facts.get(fact.word())?.as_str()
+    outcome.text(Fact::LocalAddress).and_then(address).map(|local| local.port())
 }

@@ -30,8 +30,7 @@ pub(super) struct View<'a> {
 
 /// The prober has an address of each family, and the far side knows it by one of them: of the other it is known only here.
 fn prober(outcome: &Outcome, known: IpAddr) -> IpAddr {
-    let local = outcome.facts.get(Fact::LocalAddress.word()).and_then(|value| address(value.as_str()?));
-    let local = local.map(|local| local.ip()).filter(|ip| !ip.is_unspecified());
+    let local = outcome.ip(Fact::LocalAddress).filter(|ip| !ip.is_unspecified());
     local.filter(|ip| ip.is_ipv4() != known.to_canonical().is_ipv4()).unwrap_or(known)
 }
 
@@ -46,8 +45,7 @@ fn answering(outcome: &Outcome, far: &Sightings) -> Option<AnsweredBy> {
     };
     let mut found = far.answers.iter().filter(fits).filter(wanted);
     let first = found.next()?;
-    let target = outcome.facts.get(Fact::Address.word()).and_then(|value| address(value.as_str()?));
-    let by = target.map_or(first.by, |target| first.at(target.ip()));
+    let by = outcome.ip(Fact::Address).map_or(first.by, |target| first.at(target));
     (named || found.next().is_none()).then_some(by)
 }
 
@@ -101,15 +99,15 @@ impl<'a> View<'a> {
     }
 
     pub(super) fn text(&self, fact: Fact) -> Option<&'a str> {
-        self.outcome.facts.get(fact.word())?.as_str()
+        self.outcome.text(fact)
     }
 
     pub(super) fn number(&self, fact: Fact) -> Option<u64> {
-        self.outcome.facts.get(fact.word())?.as_u64()
+        self.outcome.number(fact)
     }
 
     pub(super) fn holds(&self, fact: Fact) -> bool {
-        self.outcome.facts.get(fact.word()).and_then(serde_json::Value::as_bool) == Some(true)
+        self.outcome.holds(fact)
     }
 
     fn stopped_at(&self) -> Option<&'a Step> {

@@ -3,7 +3,7 @@
 //! The broadest explanation goes first: this machine itself, its name servers, its proxy, one device on the way, a host that is
 //! silent on everything; only then the single port, and last the single conversation.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::IpAddr;
 
 use crate::model::certificate::Presented;
 use crate::model::code::{Code, Group};
@@ -71,11 +71,11 @@ impl<'a> Surroundings<'a> {
         for tester in [Tester::This, Tester::Other] {
             let beyond = |outcome: &&Outcome| went_out(outcome) && self.tester(outcome) == tester;
             let direct: Vec<&Outcome> = outcomes.iter().filter(beyond).collect();
-            let mut hosts: Vec<&str> = direct.iter().filter_map(|outcome| host(outcome)).collect();
+            let mut hosts: Vec<&str> = direct.iter().filter_map(|outcome| outcome.host()).collect();
             hosts.sort_unstable();
             hosts.dedup();
             let of = |name: &str| -> Vec<&Outcome> {
-                direct.iter().copied().filter(|outcome| host(outcome) == Some(name)).collect()
+                direct.iter().copied().filter(|outcome| outcome.host() == Some(name)).collect()
             };
             let silent: Vec<&str> = hosts.iter().copied().filter(|host| is_silent_host(&of(host))).collect();
             let cut_off = hosts.len() > 1 && all_silent(&direct) && one_last_hop(&direct);
@@ -93,18 +93,12 @@ impl<'a> Surroundings<'a> {
 
 /// Whether packets of this outcome left this machine for the target itself.
 fn went_out(outcome: &Outcome) -> bool {
-    let host = host(outcome).and_then(|host| host.trim_matches(['[', ']']).parse::<IpAddr>().ok());
-    let to_itself = host.is_some() && host == local(outcome);
+    let host = outcome.host().and_then(|host| host.trim_matches(['[', ']']).parse::<IpAddr>().ok());
+    let to_itself = host.is_some() && host == outcome.ip(Fact::LocalAddress);
     !matches!(outcome.status, Status::Skip | Status::Error)
         && proxy(outcome).is_none()
         && outcome.code.group() != Group::Name
         && !to_itself
-}
-
-/// The address from which an outcome was tested.
-fn local(outcome: &Outcome) -> Option<IpAddr> {
-    let local = text(outcome, Fact::LocalAddress)?.parse::<SocketAddr>().ok()?;
-    Some(local.ip().to_canonical())
 }
 
 fn is_silent(outcome: &Outcome) -> bool {
@@ -148,7 +142,7 @@ fn silence(outcome: &Outcome, tester: Tester, around: &Surroundings) -> Option<C
     if !is_silent(outcome) || proxy(outcome).is_some() {
         return None;
     }
-    let host = host(outcome)?;
+    let host = outcome.host()?;
     if around.cut_off.contains(&tester) {
         return Some(Cause::SilentNetwork { tester });
     }
@@ -170,9 +164,9 @@ fn of_machine(outcome: &Outcome, tester: Tester) -> Option<Cause> {
         Code::TimedOut => matches!(failure, Some(Failure::Interrupted)),
         _ => false,
     };
-    let on_link = outcome.facts.get(Fact::OnLink.word()).and_then(serde_json::Value::as_bool) == Some(true);
+    let on_link = outcome.holds(Fact::OnLink);
     if of_its_own && on_link && failure == Some(Failure::HostUnreachable) {
-        return Some(Cause::Neighbour { tester, host: host(outcome)?.to_owned() });
+        return Some(Cause::Neighbour { tester, host: outcome.host()?.to_owned() });
     }
     let failure = failure.filter(|_| outcome.code != Code::TimedOut);
     of_its_own.then_some(Cause::Machine { tester, code: outcome.code, failure })
@@ -180,7 +174,7 @@ fn of_machine(outcome: &Outcome, tester: Tester) -> Option<Cause> {
 
 /// Whether an ICMP message is of this machine's own kernel.
 fn is_own(outcome: &Outcome, icmp: Icmp) -> bool {
-    icmp.from.is_some() && icmp.from.map(|from| from.to_canonical()) == local(outcome)
+    icmp.from.is_some() && icmp.from.map(|from| from.to_canonical()) == outcome.ip(Fact::LocalAddress)
 }
 
 fn of_device(outcome: &Outcome) -> Option<Cause> {
@@ -194,7 +188,7 @@ fn of_name(outcome: &Outcome, tester: Tester) -> Option<Cause> {
     match code {
         Code::NameServerSilent | Code::NameServerFailed => Some(Cause::NameServers { tester, code, status }),
         _ if code.group() == Group::Name => {
-            let host = proxy(outcome).map(host_of).or_else(|| host(outcome)).unwrap_or_default().to_owned();
+            let host = proxy(outcome).map(host_of).or_else(|| outcome.host()).unwrap_or_default().to_owned();
             Some(Cause::Name { code, host, status })
         }
         _ => None,
@@ -216,7 +210,7 @@ fn of_content(outcome: &Outcome) -> Option<Cause> {
             let leaf: Presented = serde_json::from_value(chain).ok()?;
             (!leaf.issuer.is_empty()).then_some(Cause::Interceptor { issuer: leaf.issuer })
         }
-        Code::HttpRedirected => Some(Cause::Redirect { location: text(outcome, Fact::Location)?.to_owned() }),
+        Code::HttpRedirected => Some(Cause::Redirect { location: outcome.text(Fact::Location)?.to_owned() }),
         _ => None,
     }
 }
@@ -233,20 +227,12 @@ fn single(outcome: &Outcome) -> Cause {
     }
 }
 
-pub(super) fn host(outcome: &Outcome) -> Option<&str> {
-    outcome.target.as_deref().map(host_of)
-}
-
 fn host_of(target: &str) -> &str {
     target.rsplit_once(':').map_or(target, |(host, _)| host)
 }
 
 fn proxy(outcome: &Outcome) -> Option<&str> {
-    text(outcome, Fact::Proxy)
-}
-
-fn text(outcome: &Outcome, fact: Fact) -> Option<&str> {
-    outcome.facts.get(fact.word())?.as_str()
+    outcome.text(Fact::Proxy)
 }
 
 fn stopped_at(outcome: &Outcome) -> Option<&Step> {

@@ -1,7 +1,7 @@
 //! The words of a finding: what holds for every flow that it explains, and a remedy that names them all.
 
 use super::Group;
-use super::cause::{Cause, host};
+use super::cause::Cause;
 use crate::model::code::Code;
 use crate::model::evidence::Failure;
 use crate::model::finding::{Remedy, Who};
@@ -112,11 +112,11 @@ fn listed_rules(rules: &[String]) -> String {
 
 /// The hosts of these flows, in one phrase.
 fn among(outcomes: &[&Outcome]) -> String {
-    listed(&distinct(outcomes.iter().filter_map(|outcome| host(outcome)).map(str::to_owned)))
+    listed(&distinct(outcomes.iter().filter_map(|outcome| outcome.host()).map(str::to_owned)))
 }
 
 fn hosts(group: &Group) -> usize {
-    distinct(group.explained.iter().filter_map(|outcome| host(outcome)).map(str::to_owned)).len()
+    distinct(group.explained.iter().filter_map(|outcome| outcome.host()).map(str::to_owned)).len()
 }
 
 /// Several hosts of which none answers next to this machine: what they share is the gateway.

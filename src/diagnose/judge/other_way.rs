@@ -32,22 +32,18 @@ fn page_in_tunnel(case: &Case) -> Option<Judgement> {
 
 /// An outcome's new judgement, with the comparison that its facts hold.
 pub(in crate::diagnose) fn compared_again(outcome: &Outcome, judgement: Judgement) -> Judgement {
-    let text = |fact: Fact| outcome.facts.get(fact.word()).and_then(serde_json::Value::as_str);
-    let target = outcome.target.as_deref().unwrap_or_default();
-    let host = target.rsplit_once(':').map_or(target, |(host, _)| host);
+    let text = |fact: Fact| outcome.text(fact);
+    let host = outcome.host().unwrap_or_default();
     let proxy = text(Fact::Proxy).and(text(Fact::ProxySource));
-    let works = outcome.facts.get(Fact::OtherWayWorks.word()) == Some(&serde_json::Value::Bool(true));
+    let works = outcome.holds(Fact::OtherWayWorks);
     compare(&Flow { host, endpoint: &outcome.endpoint, proxy }, &text, works, judgement)
 }
 
 /// Takes the comparison with a proxy back: a responder does not answer a proxy that it was told nothing of.
 pub(in crate::diagnose) fn withdraw(outcome: &mut Outcome) {
-    let fact = |fact: Fact| outcome.facts.get(fact.word());
-    let through_proxy = fact(Fact::OtherWay).and_then(serde_json::Value::as_str).filter(|way| *way != "direct");
-    let (Some(way), Some(code)) = (through_proxy, fact(Fact::OtherWayCode).and_then(serde_json::Value::as_str)) else {
-        return;
-    };
-    if fact(Fact::OtherWayWorks) == Some(&serde_json::Value::Bool(true)) {
+    let through_proxy = outcome.text(Fact::OtherWay).filter(|way| *way != "direct");
+    let (Some(way), Some(code)) = (through_proxy, outcome.text(Fact::OtherWayCode)) else { return };
+    if outcome.holds(Fact::OtherWayWorks) {
         return;
     }
     outcome.sentence = outcome.sentence.replace(&format!(" {} {}.", through(way), not_either(code)), "");

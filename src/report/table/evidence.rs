@@ -72,7 +72,7 @@ fn known(outcome: &Outcome, verbose: bool) -> Vec<String> {
 
 /// Through which proxy it went, by which setting, and what the exceptions said.
 fn proxy(outcome: &Outcome) -> Option<String> {
-    let text = |fact: Fact| outcome.facts.get(fact.word()).and_then(serde_json::Value::as_str);
+    let text = |fact: Fact| outcome.text(fact);
     let exception = text(Fact::NoProxy);
     let Some(proxy) = text(Fact::Proxy) else { return exception.map(str::to_owned) };
     let by = text(Fact::ProxySource).map_or(String::new(), |by| format!(", which the {by} names"));

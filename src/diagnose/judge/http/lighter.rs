@@ -29,11 +29,10 @@ pub(super) fn compared(case: &Case, settings: &Http, judgement: Judgement) -> Ju
 
 /// An outcome's new judgement, with what its facts say of lighter requests.
 pub(in crate::diagnose) fn compared_again(outcome: &Outcome, mut judgement: Judgement) -> Judgement {
-    let number = |fact: Fact| outcome.facts.get(fact.word()).and_then(serde_json::Value::as_u64);
-    let unanswered = number(Fact::Status).is_none() && judgement.status == Status::Fail;
-    if unanswered && number(Fact::SmallBodyStatus).is_some() {
+    let unanswered = outcome.number(Fact::Status).is_none() && judgement.status == Status::Fail;
+    if unanswered && outcome.number(Fact::SmallBodyStatus).is_some() {
         judgement.sentence.push_str(" The same request with a small body is answered.");
-    } else if unanswered && number(Fact::GetStatus).is_some() {
+    } else if unanswered && outcome.number(Fact::GetStatus).is_some() {
         judgement.sentence.push_str(" The server answers a GET of the same page: it is the method that does not pass.");
     }
     judgement
