@@ -20,7 +20,7 @@ pub fn explain(outcomes: &mut [Outcome]) {
 /// Silence of which nothing more is known than that.
 fn is_silent(outcome: &Outcome) -> bool {
     matches!(outcome.code, Code::Dropped | Code::NoAnswer | Code::SqlBrowserSilent)
-        && matches!(outcome.status, Status::Fail | Status::Unknown)
+        && matches!(outcome.status, Status::Fail | Status::Unknown | Status::Warn)
         && outcome.lost.is_none()
         && outcome.path.rejected_by.is_none()
         && is_direct(outcome)
@@ -35,7 +35,7 @@ fn witness(outcomes: &[Outcome], at: usize) -> Option<&Outcome> {
     let others = || outcomes.iter().enumerate().filter(|(other, _)| *other != at).map(|(_, outcome)| outcome);
     let same = |near: fn(&Outcome, &Outcome) -> bool| {
         let mut beside = others().filter(move |other| other.tested_from == silent.tested_from && near(silent, other));
-        let witness = beside.clone().find(|other| is_rejected(other) && fits(silent, other))?;
+        let witness = beside.clone().find(|other| is_rejected(other) && alike(silent, other) && fits(silent, other))?;
         // Nothing else may have come through.
         beside.all(|other| is_silent(other) || other.code == witness.code).then_some(witness)
     };
@@ -46,9 +46,18 @@ fn witness(outcomes: &[Outcome], at: usize) -> Option<&Outcome> {
 /// Whether a device on the way said in words that it does not pass the packets on.
 fn is_rejected(outcome: &Outcome) -> bool {
     matches!(outcome.code, Code::Unreachable | Code::Rejected)
-        && outcome.status == Status::Fail
+        && matches!(outcome.status, Status::Fail | Status::Warn)
         && outcome.path.rejected_by.is_some_and(|icmp| icmp.from.is_some())
         && is_direct(outcome)
+}
+
+/// Whether both fail as a whole, or both work on some of the same name's addresses.
+fn alike(one: &Outcome, other: &Outcome) -> bool {
+    match (one.status, other.status) {
+        (Status::Warn, Status::Warn) => same_port(one, other),
+        (Status::Warn, _) | (_, Status::Warn) => false,
+        _ => true,
+    }
 }
 
 /// Whether packets of the silent flow were not seen to come farther than the device that rejects.
@@ -67,9 +76,12 @@ fn same_port(one: &Outcome, other: &Outcome) -> bool {
 }
 
 fn apply(silent: &mut Outcome, witness: &Outcome) {
-    let target = silent.target.clone().unwrap_or_default();
+    let what = match silent.status {
+        Status::Warn => "One of several addresses did not answer".to_owned(),
+        _ => format!("{} did not answer", silent.target.as_deref().unwrap_or_default()),
+    };
     silent.sentence = format!(
-        "{target} did not answer, and why is told of another flow ({}), for which devices have only a few messages a second: {}",
+        "{what}, and why is told of another flow ({}), for which devices have only a few messages a second: {}",
         witness.check, witness.sentence
     );
     silent.code = witness.code;
@@ -126,6 +138,15 @@ mod tests {
         assert_eq!(codes(vec![rejected(), silent("10.9.2.2:445")]), ["rejected", "dropped"]);
         assert_eq!(codes(vec![rejected(), silent("10.9.2.3:80")]), ["rejected", "dropped"]);
         assert_eq!(codes(vec![rejected(), silent("10.9.2.2:80")]), ["rejected", "rejected"]);
+    }
+
+    #[test]
+    fn a_name_of_which_one_address_fails_explains_only_flows_that_work_likewise() {
+        let told = || outcome("job-query", "mdm:80", "warn", "unreachable", ROUTER);
+        let silent = |target, status| outcome("inventory", target, status, "dropped", None);
+        assert_eq!(codes(vec![told(), silent("mdm:80", "warn")]), ["unreachable", "unreachable"]);
+        assert_eq!(codes(vec![told(), silent("mdm:80", "fail")]), ["unreachable", "dropped"]);
+        assert_eq!(codes(vec![told(), silent("mdm:445", "warn")]), ["unreachable", "dropped"]);
     }
 
     #[test]
