@@ -10,6 +10,7 @@ pub mod evidence;
 pub mod fact;
 pub mod finding;
 pub mod flow;
+pub mod knock;
 pub mod look;
 pub mod probe;
 pub mod run;

@@ -142,7 +142,13 @@ impl Outcome {
     /// The address in a fact that is an `ip:port`.
     #[must_use]
     pub fn ip(&self, fact: Fact) -> Option<IpAddr> {
-        Some(self.text(fact)?.parse::<SocketAddr>().ok()?.ip().to_canonical())
+        Some(self.socket(fact)?.ip().to_canonical())
+    }
+
+    /// A fact that is an address and a port.
+    #[must_use]
+    pub fn socket(&self, fact: Fact) -> Option<SocketAddr> {
+        self.text(fact)?.parse().ok()
     }
 }
 

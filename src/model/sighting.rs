@@ -29,6 +29,9 @@ pub struct Sightings {
     /// Whom this side's own probes went to: of these it watched its own packets as well.
     #[serde(skip_serializing_if = "Vec::is_empty", default)]
     pub probed: Vec<IpAddr>,
+    /// Ports on which addresses asked that are not known as the peer's: behind address translation, one may have been the peer.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub strangers: Vec<(Transport, u16)>,
 }
 
 impl Sightings {

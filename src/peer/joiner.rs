@@ -13,6 +13,7 @@ use super::message::{FromJoiner, FromListener, Hello, Welcome};
 use super::search::{Found, Missed, Search};
 use super::speech::{Broken, First, Speech};
 use crate::model::flow::Transport;
+use crate::model::knock::{Knock, Knocked};
 use crate::model::run::Outcome;
 use crate::model::sighting::Sightings;
 use crate::net::Stream;
@@ -158,24 +159,29 @@ impl Channel {
         }
     }
 
-    /// Asks which addresses were new to the other side.
+    /// Asks which addresses were new to the other side, and whose it holds the knocks for.
     ///
     /// # Errors
     /// The channel broke.
-    pub async fn introduced(&mut self) -> Result<Vec<IpAddr>, CantJoin> {
-        match self.ask(&FromJoiner::Introduced).await? {
-            FromListener::Met { addresses } => Ok(addresses),
+    pub async fn introduced(&mut self, knocks: Vec<Knock>) -> Result<(Vec<IpAddr>, Vec<Knocked>), CantJoin> {
+        match self.ask(&FromJoiner::Introduced { knocks }).await? {
+            FromListener::Met { addresses, knocked } => Ok((addresses, knocked)),
             _ => Err(CantJoin::OutOfTurn),
         }
     }
 
-    /// Has the other side say a word on ports of this one.
+    /// Has the other side say a word on ports of this one, and knock on others; its knocks.
     ///
     /// # Errors
     /// The channel broke.
-    pub async fn introduce_yourself(&mut self, word: String, ports: Vec<(Transport, u16)>) -> Result<(), CantJoin> {
-        match self.ask(&FromJoiner::IntroduceYourself { word, ports }).await? {
-            FromListener::Said => Ok(()),
+    pub async fn introduce_yourself(
+        &mut self,
+        word: String,
+        ports: Vec<(Transport, u16)>,
+        knock: Vec<(Transport, u16)>,
+    ) -> Result<Vec<Knock>, CantJoin> {
+        match self.ask(&FromJoiner::IntroduceYourself { word, ports, knock }).await? {
+            FromListener::Said { knocks } => Ok(knocks),
             _ => Err(CantJoin::OutOfTurn),
         }
     }

@@ -13,6 +13,7 @@ use tokio_tungstenite::tungstenite::protocol::Role as End;
 use super::message::{FromJoiner, FromListener, Hello, VERSION, Welcome};
 use super::speech::{Broken, First, Speech};
 use crate::model::flow::Transport;
+use crate::model::knock::{Knock, Knocked};
 use crate::model::run::Outcome;
 use crate::model::sighting::{Answering, Sightings};
 
@@ -24,6 +25,8 @@ const TURN: Duration = Duration::from_secs(1800);
 const PATIENCE: Duration = Duration::from_secs(7200);
 /// Addresses that a joining side may name for its probes. More are not heard.
 const MOST_ADDRESSES: usize = 8;
+/// Ports of whose knocks a joined side may ask at once. More are not looked for.
+const MOST_KNOCKS: usize = 64;
 
 /// Who may join, and until when.
 pub struct Invitation {
@@ -89,6 +92,9 @@ pub struct Wanted {
     pub checks: Vec<String>,
 }
 
+/// Ports of the joined side.
+pub type Ports = Vec<(Transport, u16)>;
+
 /// What the listening side does for one that joined, until it leaves: it is a peer as long as this is kept.
 pub trait Guest: Send + Sync {
     /// Waits for its turn: of a crowd, some are tested at once and the others after them, so that none is judged by how busy
@@ -100,10 +106,10 @@ pub trait Guest: Send + Sync {
     fn test(&self, wanted: Wanted) -> BoxFuture<'_, Vec<Outcome>>;
     /// Lets whoever says the word that is given back show the address that it comes from.
     fn open_door(&self) -> String;
-    /// Closes the door again; the addresses that were shown and not known before.
-    fn close_door(&self) -> Vec<IpAddr>;
-    /// Says a word on ports of the joined side.
-    fn introduce(&self, word: String, ports: Vec<(Transport, u16)>) -> BoxFuture<'_, ()>;
+    /// Closes the door again; the addresses that were shown and not known before, and whose the knocks seem to be.
+    fn close_door(&self, knocks: Vec<Knock>) -> BoxFuture<'_, (Vec<IpAddr>, Vec<Knocked>)>;
+    /// Says a word on ports of the joined side, and knocks on others; the knocks.
+    fn introduce(&self, word: String, ports: Ports, knock: Ports) -> BoxFuture<'_, Vec<Knock>>;
     /// What was seen of it.
     fn seen(&self) -> BoxFuture<'_, Sightings>;
     /// It has left; the outcomes that it was told last are given for keeping.
@@ -170,12 +176,14 @@ where
                 }
             }
             FromJoiner::Introduce => speech.say(&FromListener::Door { word: guest.open_door() }).await?,
-            FromJoiner::Introduced => {
-                speech.say(&FromListener::Met { addresses: guest.close_door() }).await?;
+            FromJoiner::Introduced { mut knocks } => {
+                knocks.truncate(MOST_KNOCKS);
+                let (addresses, knocked) = guest.close_door(knocks).await;
+                speech.say(&FromListener::Met { addresses, knocked }).await?;
             }
-            FromJoiner::IntroduceYourself { word, ports } => {
-                guest.introduce(word, ports).await;
-                speech.say(&FromListener::Said).await?;
+            FromJoiner::IntroduceYourself { word, ports, knock } => {
+                let knocks = guest.introduce(word, ports, knock).await;
+                speech.say(&FromListener::Said { knocks }).await?;
             }
             FromJoiner::WhatDidYouSee => {
                 let sightings = guest.seen().await;

@@ -7,6 +7,7 @@ use std::net::IpAddr;
 use serde::{Deserialize, Serialize};
 
 use crate::model::flow::{Role, Transport};
+use crate::model::knock::{Knock, Knocked};
 use crate::model::run::Outcome;
 use crate::model::sighting::{Answering, Sightings};
 
@@ -47,12 +48,17 @@ pub enum FromJoiner {
     },
     /// My probes may reach you from addresses that you do not know as mine: open the door for the word that you tell me.
     Introduce,
-    /// I have said the word on your ports: from which addresses that were new to you did it come?
-    Introduced,
-    /// Say this word on these ports of mine: I want to know from which addresses your probes come.
+    /// I have said the word on your ports, and knocked there: from which addresses that were new to you did it come?
+    Introduced {
+        #[serde(default)]
+        knocks: Vec<Knock>,
+    },
+    /// Say this word on these ports of mine, and knock on those: I want to know from which addresses your probes come.
     IntroduceYourself {
         word: String,
         ports: Vec<(Transport, u16)>,
+        #[serde(default)]
+        knock: Vec<(Transport, u16)>,
     },
     /// My probes have ended: what did you see of me?
     WhatDidYouSee,
@@ -90,9 +96,16 @@ pub enum FromListener {
     /// The answer to `introduce`.
     Door { word: String },
     /// The answer to `introduced`.
-    Met { addresses: Vec<IpAddr> },
-    /// The answer to `introduce-yourself`: the word was said, wherever it may have come.
-    Said,
+    Met {
+        addresses: Vec<IpAddr>,
+        #[serde(default)]
+        knocked: Vec<Knocked>,
+    },
+    /// The answer to `introduce-yourself`: the word was said, wherever it may have come, and these are the knocks.
+    Said {
+        #[serde(default)]
+        knocks: Vec<Knock>,
+    },
     /// The answer to `test`.
     Tested { outcomes: Vec<Outcome> },
     /// The answer to `what-did-you-see`.

@@ -32,6 +32,7 @@
 //! - Other machines behind the peer's address (NAT) are not told from it, and the counters know no address at all.
 //! - A program that takes packets before the system does (XDP, a virtual machine's own interface) hides them.
 
+mod knocks;
 mod passing;
 mod seen;
 
@@ -43,6 +44,7 @@ use std::thread::{self, JoinHandle, Thread};
 use std::time::{Duration, Instant};
 
 use crate::model::flow::Transport;
+use crate::model::knock::{Knock, Knocked};
 use crate::model::sighting::{Means, Sighting, SightingKind};
 use crate::sys::{ConnectionTable, Counters, Counts, ListeningPorts, Packets, thread_time};
 use crate::wire::packet;
@@ -138,7 +140,7 @@ impl Witness {
     /// What was seen of these addresses of one peer since `since`. `before` is [`Witness::ended`] as it was then: the counters
     /// tell no address, so that what they tell is the peer's only where no other was joined.
     pub fn seen_since(&self, since: Instant, peer: &[IpAddr], before: &Tally) -> Vec<Sighting> {
-        let from = u64::try_from(since.saturating_duration_since(self.started).as_millis()).unwrap_or(u64::MAX);
+        let from = self.milliseconds(since);
         let mut seen: Vec<Sighting> = peer.iter().flat_map(|address| self.seen_of(*address)).collect();
         seen.retain(|sighting| sighting.at_ms >= from);
         let ports = self.ended().ports_since(before, &self.watch.tcp);
@@ -150,6 +152,32 @@ impl Witness {
             seen.push(Sighting { kind, transport: Transport::Tcp, remote, local, at_ms: from, icmp: None });
         }
         seen
+    }
+
+    /// The watched ports on which somebody asked that is not known since then.
+    pub fn strangers_since(&self, since: Instant, known: impl Fn(IpAddr) -> bool) -> Vec<(Transport, u16)> {
+        let from = self.milliseconds(since);
+        let seen = self.watch.seen();
+        let asked = seen.of_others(&known).filter(|seen| seen.at_ms >= from && knocks::is_request(seen));
+        let mut ports: Vec<_> = asked.map(|seen| (seen.transport, seen.local.port())).collect();
+        ports.sort_unstable();
+        ports.dedup();
+        ports
+    }
+
+    /// From which unknown addresses the knocks came since then. Takes a fresh look, which may block.
+    pub fn recognise(&self, knocks: &[Knock], since: Instant, known: impl Fn(IpAddr) -> bool) -> Vec<Knocked> {
+        let from = self.milliseconds(since);
+        self.watch.sample();
+        self.watch.read_packets(MOST_WAITING);
+        let seen = self.watch.seen();
+        let recognise =
+            |knock| knocks::recognise(knock, seen.of_others(&known).filter(|seen| seen.at_ms >= from));
+        knocks.iter().map(recognise).collect()
+    }
+
+    fn milliseconds(&self, since: Instant) -> u64 {
+        u64::try_from(since.saturating_duration_since(self.started).as_millis()).unwrap_or(u64::MAX)
     }
 
     /// What the counters say now of half-open connections that were ended.

@@ -8,8 +8,9 @@ use crate::model::code::Code;
 use crate::model::fact::Fact;
 use crate::model::finding::Status;
 use crate::model::flow::Role;
+use crate::model::knock::Knocked;
 use crate::model::run::{Outcome, Receipt};
-use crate::model::sighting::Sightings;
+use crate::model::sighting::{Sighting, Sightings};
 use crate::sys;
 
 /// What each side saw of the other, and where each is.
@@ -24,6 +25,9 @@ pub(super) struct Evidence<'a> {
     here: Vec<IpAddr>,
     /// The listener's.
     there: Vec<IpAddr>,
+    /// Where the listener recognised this side's knocks, and this side the listener's.
+    knocked: &'a [Knocked],
+    heard: &'a [Knocked],
     through_proxy: bool,
     lost: Option<&'a str>,
 }
@@ -44,6 +48,8 @@ impl<'a> Evidence<'a> {
             near_certificate: &both.shared.certificate.fingerprint,
             here,
             there: both.listener_addresses(),
+            knocked: &both.knocked,
+            heard: &both.heard,
             through_proxy: channel.through_proxy,
             lost: both.lost.as_deref(),
         }
@@ -52,7 +58,8 @@ impl<'a> Evidence<'a> {
     /// Each side's outcomes with what the other saw, then one list.
     pub(super) fn judged(&self, mut own: Vec<Outcome>, mut theirs: Vec<Outcome>) -> Vec<Outcome> {
         for outcome in own.iter_mut().filter(|outcome| went_to(outcome, self.far_sides, &self.there)) {
-            let prober = prober(outcome, &self.here, self.far, !self.through_proxy);
+            let here = with_knocks(outcome, self.knocked, &self.here);
+            let prober = prober(outcome, &here, self.far, !self.through_proxy);
             let observed = Observed {
                 prober,
                 alone: self.far.alone,
@@ -63,7 +70,8 @@ impl<'a> Evidence<'a> {
             both::with_far_side(outcome, self.far, &observed);
         }
         for outcome in theirs.iter_mut().filter(|outcome| went_to(outcome, self.sides, &self.here)) {
-            let prober = prober(outcome, &self.there, self.near, true);
+            let there = with_knocks(outcome, self.heard, &self.there);
+            let prober = prober(outcome, &there, self.near, true);
             let observed = Observed {
                 prober,
                 alone: true,
@@ -103,22 +111,44 @@ impl<'a> Evidence<'a> {
     }
 }
 
+/// Takes the ports out of what one side saw of strangers, on which none of those was the one who knocked.
+pub(super) fn without_strangers(mut sightings: Sightings, knocked: &[Knocked]) -> Sightings {
+    sightings.strangers.retain(|(transport, port)| {
+        let mut here = knocked.iter().filter(|one| (one.transport, one.port) == (*transport, *port)).peekable();
+        here.peek().is_none() || !here.all(Knocked::is_of_nobody)
+    });
+    sightings
+}
+
+/// The addresses that the prober may have, with the one from which it knocked on the flow's port.
+fn with_knocks(outcome: &Outcome, knocked: &[Knocked], known: &[IpAddr]) -> Vec<IpAddr> {
+    let over_v6 = outcome.ip(Fact::Address).is_some_and(|target| target.is_ipv6());
+    let here = |one: &&Knocked| outcome.port.is_some_and(|port| one.is_at(outcome.transport, port, over_v6));
+    known.iter().copied().chain(knocked.iter().filter(here).filter_map(|one| one.from)).collect()
+}
+
 /// The address of the prober as the far side saw it: of those that it may have, one of the right family, and best one that was
-/// seen on the flow's port.
+/// seen on the flow's port, from the very port that the probe spoke from.
 ///
 /// `translated`: the first of them is what the other side saw on the control channel, which goes before this side's own view.
 fn prober(outcome: &Outcome, candidates: &[IpAddr], far: &Sightings, translated: bool) -> IpAddr {
     let target = outcome.ip(Fact::Address);
     let local = outcome.ip(Fact::LocalAddress).filter(|local| !local.is_unspecified());
+    let source = outcome.socket(Fact::LocalAddress).map(|local| local.port());
     let fits = |candidate: &&IpAddr| target.is_none_or(|target| target.is_ipv4() == candidate.is_ipv4());
+    let on_port = |one: &Sighting| {
+        one.transport == outcome.transport && outcome.port.is_none_or(|wanted| wanted == one.local.port())
+    };
+    let sighted = |candidate: IpAddr| far.sighted.iter().filter(move |one| one.remote.ip() == candidate && on_port(one));
+    let exactly = |candidate: &&IpAddr| sighted(**candidate).any(|one| Some(one.remote.port()) == source);
     let seen = |candidate: &&IpAddr| {
-        let on_port = |port: u16| outcome.port.is_none_or(|wanted| wanted == port);
-        let sighted = far.sighted.iter().any(|one| one.remote.ip() == **candidate && on_port(one.local.port()));
-        sighted || far.receipts.iter().any(|receipt| came(receipt, **candidate, outcome.port))
+        sighted(**candidate).next().is_some()
+            || far.receipts.iter().any(|receipt| came(receipt, **candidate, outcome.port))
     };
     let fitting = || candidates.iter().filter(fits);
     let own = || fitting().find(|candidate| Some(**candidate) == local);
-    let known = fitting().find(seen).or_else(|| if translated { fitting().next() } else { own() });
+    let known = fitting().find(exactly).or_else(|| fitting().find(seen));
+    let known = known.or_else(|| if translated { fitting().next() } else { own() });
     known.or_else(|| fitting().next()).copied().or(local).unwrap_or(IpAddr::from([0; 4]))
 }
 

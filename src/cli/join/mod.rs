@@ -22,6 +22,7 @@ use super::bind::{self, OtherSide};
 use super::{CliError, crowd, output, progress, session};
 use crate::model::ask::host_port;
 use crate::model::flow::Role;
+use crate::model::knock::Knocked;
 use crate::model::probe::Probe;
 use crate::model::run::{CutShort, Outcome, Peer, Run};
 use crate::model::sighting::Sightings;
@@ -116,6 +117,10 @@ struct Both<'a> {
     met: Vec<Met>,
     /// Addresses of this side that the listener learned of.
     introduced: Vec<IpAddr>,
+    /// What the listener made of this side's knocks.
+    knocked: Vec<Knocked>,
+    /// What this side made of the listener's.
+    heard: Vec<Knocked>,
     /// Why the channel was lost, once it was.
     lost: Option<String>,
     stop: Stop,
@@ -153,9 +158,23 @@ impl<'a> Both<'a> {
             witness.probe(*address);
         }
         let ended = witness.ended();
-        let (met, introduced) = (Vec::new(), Vec::new());
-        let (began, lost) = (Instant::now(), None);
-        Ok(Self { profile, sides, args, channel, shared, answers, witness, began, ended, met, introduced, lost, stop })
+        Ok(Self {
+            profile,
+            sides,
+            args,
+            channel,
+            shared,
+            answers,
+            witness,
+            began: Instant::now(),
+            ended,
+            met: Vec::new(),
+            introduced: Vec::new(),
+            knocked: Vec::new(),
+            heard: Vec::new(),
+            lost: None,
+            stop,
+        })
     }
 
     async fn run(mut self) -> Result<Run, CliError> {
@@ -185,7 +204,8 @@ impl<'a> Both<'a> {
                 far = self.what_did_you_see().await;
             }
         }
-        let near = self.near().await;
+        let far = evidence::without_strangers(far, &self.knocked);
+        let near = evidence::without_strangers(self.near().await, &self.heard);
         let outcomes = Evidence::of(&self, &far, &near).judged(run.outcomes, theirs);
         let Channel { welcome, host, port, .. } = &self.channel;
         run.run.peer = Some(Peer { side: welcome.sides.clone(), address: host_port(host, *port) });
@@ -206,14 +226,18 @@ impl<'a> Both<'a> {
     /// What this side saw of the other.
     async fn near(&self) -> Sightings {
         let (witness, began, ended) = (Arc::clone(&self.witness), self.began, self.ended.clone());
-        let addresses = self.listener_addresses();
-        let probed = self.channel.listener_addresses.clone();
-        let looked =
-            tokio::task::spawn_blocking(move || (witness.seen_since(began, &addresses, &ended), witness.means()));
-        let (sighted, means) = looked.await.unwrap_or_default();
+        let heard = self.heard.iter().filter_map(|knocked| knocked.from);
+        let addresses: Vec<IpAddr> = self.listener_addresses().into_iter().chain(heard).collect();
+        let (probed, peers) = (self.channel.listener_addresses.clone(), self.shared.peers.clone());
+        let looked = tokio::task::spawn_blocking(move || {
+            let sighted = witness.seen_since(began, &addresses, &ended);
+            let known = |ip: IpAddr| peers.include(ip) || addresses.contains(&ip);
+            (sighted, witness.means(), witness.strangers_since(began, known))
+        });
+        let (sighted, means, strangers) = looked.await.unwrap_or_default();
         let (receipts, answers) = (self.shared.receipts.all(), self.answers.list.clone());
         let missed = self.shared.receipts.missed();
-        Sightings { receipts, sighted, means, answers, alone: true, missed, probed }
+        Sightings { receipts, sighted, means, answers, alone: true, missed, probed, strangers }
     }
 
     /// The addresses that the listener's probes come from, as far as is known.

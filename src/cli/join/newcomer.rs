@@ -1,27 +1,31 @@
 //! Probes that come from addresses which the other side does not know as this one's, and the reverse: behind address
 //! translation or a proxy they look like a stranger's, who is closed without a byte. Both sides then show themselves on the
-//! ways of the flows, and those flows are tested again.
+//! ways of the flows, and those flows are tested again. Where nothing can be said, since no connection opens, they knock: the
+//! far side may recognise the requests among those of unknown addresses, and tell what became of them.
 //!
 //! Nothing of this happens where everything works, or where what failed left a receipt.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Instant;
 
 use super::super::{CliError, progress, secrets, session};
 use super::{Both, planned, replace};
 use crate::model::ask::Route;
 use crate::model::code::Code;
-use crate::model::evidence::StepKind;
+use crate::model::evidence::{Step, StepKind};
 use crate::model::fact::Fact;
 use crate::model::finding::Status;
 use crate::model::flow::Transport;
 use crate::model::run::{Outcome, Receipt};
 use crate::model::sighting::{AnsweredBy, Sightings};
 use crate::net::introduce::{self, Place};
+use crate::peer::listener::Ports;
 use crate::plan::Plan;
 
 impl Both<'_> {
     /// Shows the listener from which addresses this side's probes come, where it seems not to know them; whether it learned
-    /// of any. The flows concerned are then tested again.
+    /// of any. The flows of those that it let in are then tested again.
     pub(super) async fn introduce(
         &mut self,
         plan: &Plan,
@@ -31,15 +35,19 @@ impl Both<'_> {
         let suspects: Vec<&Outcome> = outcomes.iter().filter(|outcome| is_suspect(outcome, far)).collect();
         let places: Vec<Place> = suspects.iter().filter_map(|outcome| place(outcome, plan)).collect();
         let checks: Vec<String> = suspects.iter().map(|outcome| outcome.check.clone()).collect();
-        if places.is_empty() {
+        let silent = outcomes.iter().filter(|outcome| is_lost_among_strangers(outcome, far));
+        let knock_at: Vec<Place> = silent.filter_map(|outcome| place(outcome, plan)).collect();
+        if places.is_empty() && knock_at.is_empty() {
             return Ok(false);
         }
         let Ok(word) = self.channel.introduce().await else { return Ok(false) };
         let net = session::net_with(&self.profile, secrets::read(plan)?);
-        self.channel.while_alive(introduce::say(&word, &places, &net)).await;
-        let introduced = self.channel.introduced().await.unwrap_or_default();
+        let knocks = self.channel.while_alive(introduce::say(&word, &places, &knock_at, &net)).await;
+        let (introduced, knocked) = self.channel.introduced(knocks).await.unwrap_or_default();
+        let known = knocked.iter().any(|knocked| knocked.from.is_some());
+        self.knocked.extend(knocked);
         if introduced.is_empty() {
-            return Ok(false);
+            return Ok(known);
         }
         let plan = planned(&self.profile, self.sides, &self.with_finders(checks))?;
         let profile = self.profile.clone();
@@ -55,15 +63,21 @@ impl Both<'_> {
     pub(super) async fn meet(&mut self, theirs: &mut [Outcome]) -> bool {
         let near = self.near().await;
         let suspects = theirs.iter().filter(|outcome| is_suspect(outcome, &near));
-        let (checks, ports): (Vec<String>, Vec<(Transport, u16)>) =
+        let (checks, ports): (Vec<String>, Ports) =
             suspects.filter_map(|outcome| Some((outcome.check.clone(), (outcome.transport, outcome.port?)))).unzip();
-        if checks.is_empty() {
+        let silent = theirs.iter().filter(|outcome| is_lost_among_strangers(outcome, &near));
+        let knock: Ports = silent.filter_map(|outcome| Some((outcome.transport, outcome.port?))).collect();
+        if checks.is_empty() && knock.is_empty() {
             return false;
         }
-        let word = self.shared.door.open(&self.shared.limits);
-        let said = self.channel.introduce_yourself(word.clone(), ports).await;
+        let (word, opened) = (self.shared.door.open(&self.shared.limits), Instant::now());
+        let said = self.channel.introduce_yourself(word.clone(), ports, knock).await;
         let met = self.shared.door.close(&word);
-        if said.is_err() || met.is_empty() {
+        let Ok(knocks) = said else { return false };
+        let (witness, peers) = (Arc::clone(&self.witness), self.shared.peers.clone());
+        let looked = tokio::task::spawn_blocking(move || witness.recognise(&knocks, opened, |ip| peers.include(ip)));
+        self.heard.extend(looked.await.unwrap_or_default());
+        if met.is_empty() {
             return false;
         }
         self.met.extend(met);
@@ -97,6 +111,21 @@ fn is_suspect(outcome: &Outcome, far: &Sightings) -> bool {
         _ => arrived_at(receipt, port),
     });
     responds && !seen && looks_like_a_strangers(outcome)
+}
+
+/// Whether a flow met silence or a refusal, and the far side saw nothing of it, while addresses asked on its port that are not
+/// known: after address translation, one of them may have been the prober.
+fn is_lost_among_strangers(outcome: &Outcome, far: &Sightings) -> bool {
+    let Some(port) = outcome.port.filter(|_| outcome.tested_from.is_some()) else { return false };
+    let direct = !outcome.facts.contains_key(Fact::Proxy.word());
+    let failed = matches!(outcome.status, Status::Fail | Status::Unknown);
+    let opened = |step: &Step| step.kind == StepKind::Connect && step.error.is_none();
+    let unopened = outcome.transport == Transport::Udp || !outcome.steps.iter().any(opened);
+    let source = outcome.socket(Fact::LocalAddress).map(|local| local.port());
+    let seen = far.sighted.iter().any(|seen| {
+        (seen.transport, seen.local.port()) == (outcome.transport, port) && Some(seen.remote.port()) == source
+    });
+    direct && failed && unopened && !seen && far.strangers.contains(&(outcome.transport, port))
 }
 
 /// Strangers' connections are opened and closed, their datagrams not answered, and a proxy's requests not either.

@@ -3,22 +3,23 @@
 use std::collections::HashMap;
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use futures_util::future::BoxFuture;
 use tokio::sync::OwnedSemaphorePermit;
-use tokio::time::{Instant, sleep};
+use tokio::time::sleep;
 
 use super::super::bind::{self, OtherSide};
 use super::super::{crowd, join, output, session};
 use super::host::Listening;
 use crate::model::ask::Route;
-use crate::model::flow::{Role, Transport};
+use crate::model::flow::Role;
+use crate::model::knock::{Knock, Knocked};
 use crate::model::run::{Outcome, Peer};
 use crate::model::sighting::Sightings;
 use crate::model::span::Span;
 use crate::net::introduce::{self, Place};
-use crate::peer::listener::{self, Joined, Wanted};
+use crate::peer::listener::{self, Joined, Ports, Wanted};
 use crate::peer::message::{VERSION, Welcome};
 use crate::plan::{self, Plan};
 use crate::profile::Profile;
@@ -41,10 +42,12 @@ pub(super) struct Guest {
 #[derive(Default)]
 struct Shown {
     turn: Option<OwnedSemaphorePermit>,
-    /// The word at the door, while that is open.
-    word: Option<String>,
+    /// The word at the door, while that is open, and since when.
+    word: Option<(String, Instant)>,
     /// Addresses that it showed besides those that it named.
     met: Vec<Met>,
+    /// Addresses from which it knocked, which are not let in.
+    knocked_from: Vec<IpAddr>,
     /// Where this side's flows went on the joined machine.
     places: Vec<Place>,
     /// What it was told last.
@@ -132,7 +135,9 @@ impl Guest {
     async fn look(&self) -> Sightings {
         self.settle().await;
         let receipts = self.listening.shared.receipts.of(&self.addresses(), self.joined.since);
-        let mut sightings = self.listening.look(self.joined.since, self.addresses()).await;
+        let mut addresses = self.addresses();
+        addresses.extend(&self.shown().knocked_from);
+        let mut sightings = self.listening.look(self.joined.since, addresses).await;
         sightings.receipts = receipts;
         sightings.missed = self.listening.shared.receipts.missed() - self.missed_before;
         self.shown().sightings = Some(sightings.clone());
@@ -172,27 +177,32 @@ impl listener::Guest for Guest {
     fn open_door(&self) -> String {
         let shared = &self.listening.shared;
         let word = shared.door.open(&shared.limits);
-        if let Some(earlier) = self.shown().word.replace(word.clone()) {
+        if let Some((earlier, _)) = self.shown().word.replace((word.clone(), Instant::now())) {
             shared.door.close(&earlier);
         }
         word
     }
 
-    fn close_door(&self) -> Vec<IpAddr> {
-        let Some(word) = self.shown().word.take() else { return Vec::new() };
+    fn close_door(&self, knocks: Vec<Knock>) -> BoxFuture<'_, (Vec<IpAddr>, Vec<Knocked>)> {
+        let Some((word, opened)) = self.shown().word.take() else { return Box::pin(async { Default::default() }) };
         let met = self.listening.shared.door.close(&word);
         let addresses = met.iter().map(|met| met.address).collect();
         self.shown().met.extend(met);
-        addresses
+        Box::pin(async move {
+            let knocked = self.listening.recognise(knocks, opened).await;
+            self.shown().knocked_from.extend(knocked.iter().filter_map(|knocked| knocked.from));
+            (addresses, knocked)
+        })
     }
 
-    fn introduce(&self, word: String, ports: Vec<(Transport, u16)>) -> BoxFuture<'_, ()> {
-        let wanted = |place: &Place| ports.contains(&(place.ask.probe.protocol().transport(), place.address.port()));
-        let mut places = std::mem::take(&mut self.shown().places);
-        places.retain(wanted);
+    fn introduce(&self, word: String, ports: Ports, knock: Ports) -> BoxFuture<'_, Vec<Knock>> {
+        let is_of = |ports: &Ports, place: &Place| ports.contains(&(place.transport(), place.address.port()));
+        let places = std::mem::take(&mut self.shown().places);
+        let (said, others): (Vec<Place>, Vec<Place>) = places.into_iter().partition(|place| is_of(&ports, place));
+        let knock_at: Vec<Place> = others.into_iter().filter(|place| is_of(&knock, place)).collect();
         Box::pin(async move {
             let net = session::net_with(&self.listening.profile, HashMap::new());
-            introduce::say(&word, &places, &net).await;
+            introduce::say(&word, &said, &knock_at, &net).await
         })
     }
 
@@ -221,7 +231,7 @@ impl listener::Guest for Guest {
 impl Drop for Guest {
     fn drop(&mut self) {
         let addresses = self.addresses();
-        if let Some(word) = self.shown().word.take() {
+        if let Some((word, _)) = self.shown().word.take() {
             self.listening.shared.door.close(&word);
         }
         self.shown().met.clear();

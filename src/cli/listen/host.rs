@@ -12,6 +12,7 @@ use tokio::sync::{Notify, Semaphore, watch};
 use super::super::{colour, output, session};
 use super::guest::Guest;
 use crate::model::flow::Role;
+use crate::model::knock::{Knock, Knocked};
 use crate::model::run::{Outcome, Peer, Run};
 use crate::model::sighting::{Answering, Sightings};
 use crate::model::token::Word;
@@ -35,6 +36,7 @@ pub(super) struct Listening {
     pub turns: Arc<Semaphore>,
     /// Somebody has left.
     pub gone: Notify,
+    began: Instant,
     witness: Arc<Witness>,
     /// One looks at a time, as each look goes through all connections of the machine.
     looking: tokio::sync::Mutex<()>,
@@ -65,6 +67,7 @@ impl Listening {
             collect,
             turns: Arc::new(Semaphore::new(TURNS_EACH * processors)),
             gone: Notify::new(),
+            began: Instant::now(),
             witness: Arc::new(Witness::start(ports)),
             looking: tokio::sync::Mutex::default(),
             joined: AtomicUsize::new(0),
@@ -79,12 +82,27 @@ impl Listening {
     pub(super) async fn look(&self, since: Instant, addresses: Vec<IpAddr>) -> Sightings {
         let alone = self.crowd.load(Ordering::SeqCst) <= 1;
         let ended = self.ended_before.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        let (witness, probed) = (Arc::clone(&self.witness), addresses.clone());
+        let (witness, probed, peers) = (Arc::clone(&self.witness), addresses.clone(), self.shared.peers.clone());
         let _turn = self.looking.lock().await;
-        let looked =
-            tokio::task::spawn_blocking(move || (witness.seen_since(since, &addresses, &ended), witness.means()));
-        let (sighted, means) = looked.await.unwrap_or_default();
-        Sightings { receipts: Vec::new(), sighted, means, answers: self.answers.clone(), alone, missed: 0, probed }
+        let looked = tokio::task::spawn_blocking(move || {
+            let sighted = witness.seen_since(since, &addresses, &ended);
+            let known = |ip: IpAddr| peers.include(ip) || addresses.contains(&ip);
+            (sighted, witness.means(), witness.strangers_since(since, known))
+        });
+        let (sighted, means, strangers) = looked.await.unwrap_or_default();
+        let (receipts, answers) = (Vec::new(), self.answers.clone());
+        Sightings { receipts, sighted, means, answers, alone, missed: 0, probed, strangers }
+    }
+
+    /// Whose the knocks since then are.
+    pub(super) async fn recognise(&self, knocks: Vec<Knock>, since: Instant) -> Vec<Knocked> {
+        if knocks.is_empty() {
+            return Vec::new();
+        }
+        let (witness, peers) = (Arc::clone(&self.witness), self.shared.peers.clone());
+        let _turn = self.looking.lock().await;
+        let looked = tokio::task::spawn_blocking(move || witness.recognise(&knocks, since, |ip| peers.include(ip)));
+        looked.await.unwrap_or_default()
     }
 
     /// Ends every control channel, after what was seen of its side is kept.
@@ -118,6 +136,7 @@ impl Listening {
             alone: peers.len() == 1,
             missed: self.shared.receipts.missed(),
             probed: Vec::new(),
+            strangers: self.witness.strangers_since(self.began, |ip| self.shared.peers.include(ip)),
         };
         let mut run = session::record(&self.profile, &self.sides, Vec::new(), None, Some(sightings));
         run.run.word = Some(word.fingerprint());

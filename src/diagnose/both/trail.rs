@@ -63,7 +63,7 @@ impl Trail {
             reply_refused: has(SightingKind::ReplyRefused),
             reply_rejected_by: rejected_by(&on_port),
             ended: own.iter().any(|seen| seen.kind == SightingKind::HalfOpenEnded && any_port(seen)),
-            strangers: others.iter().any(|seen| here(seen, port)),
+            strangers: others.iter().any(|seen| here(seen, port)) || far.strangers.contains(&(outcome.transport, port)),
             vague,
         }
     }

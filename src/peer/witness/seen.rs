@@ -133,6 +133,11 @@ impl Seen {
         self.by_peer.get(&peer.to_canonical()).map(|sightings| sightings.iter().cloned().collect()).unwrap_or_default()
     }
 
+    /// Everything kept of those that are not known.
+    pub fn of_others(&self, known: &impl Fn(IpAddr) -> bool) -> impl Iterator<Item = &Sighting> {
+        self.by_peer.iter().filter(|(peer, _)| !known(**peer)).flat_map(|(_, sightings)| sightings)
+    }
+
     /// How many connection requests were seen.
     pub fn requests(&self) -> u64 {
         self.requests
