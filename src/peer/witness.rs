@@ -171,8 +171,7 @@ impl Witness {
         self.watch.sample();
         self.watch.read_packets(MOST_WAITING);
         let seen = self.watch.seen();
-        let recognise =
-            |knock| knocks::recognise(knock, seen.of_others(&known).filter(|seen| seen.at_ms >= from));
+        let recognise = |knock| knocks::recognise(knock, seen.of_others(&known).filter(|seen| seen.at_ms >= from));
         knocks.iter().map(recognise).collect()
     }
 

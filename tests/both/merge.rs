@@ -8,7 +8,7 @@ use bothways::diagnose::both::{Observed, union, with_far_side};
 use bothways::model::code::Code;
 use bothways::model::evidence::{Failure, StepKind};
 use bothways::model::fact::Fact;
-use bothways::model::finding::{Lost, Status};
+use bothways::model::finding::{Confidence, Lost, Status};
 use bothways::model::flow::{Role, Transport};
 use bothways::model::run::{Outcome, Run};
 use bothways::model::sighting::{AnsweredBy, Means, SightingKind, Sightings};
@@ -144,6 +144,28 @@ fn runs_of_two_sides_give_the_verdicts_of_a_joined_run() {
         (merged.run.side, peer.side, peer.address),
         (vec![Role::new("client")], vec![Role::new("server")], "srv01".to_owned())
     );
+}
+
+#[test]
+fn a_request_from_the_probes_own_port_is_its_own_whatever_address_it_was_given_on_the_way() {
+    let spoke_from = with(blocked(), &[(Fact::LocalAddress, "10.9.1.2:50123".into())]);
+    let client = of("a", "client", "pc-17", vec![page(), spoke_from], None);
+    let translated = |port: u16| {
+        let mut seen = sightings();
+        seen.sighted.iter_mut().for_each(|one| one.remote = format!("10.9.2.77:{port}").parse().expect("an address"));
+        of("b", "server", "srv01", vec![left_to("page", "client", "server")], Some(seen))
+    };
+    for (port, lost) in [(50_123, Lost::Reply), (50_124, Lost::Request)] {
+        let saved = Saved::new(&[("a.json", &client), ("b.json", &translated(port))]);
+        let merged = saved.merged(&["a.json", "b.json"]);
+        let outcome = merged.outcomes.iter().find(|outcome| outcome.check == "blocked").expect("it is there");
+        assert_eq!(outcome.lost, Some(lost), "{}", outcome.sentence);
+        assert_eq!(
+            outcome.confidence == Confidence::Proven,
+            lost == Lost::Reply,
+            "a stranger's request leaves a doubt"
+        );
+    }
 }
 
 #[test]

@@ -53,6 +53,11 @@ fn a_dropped_connection_splits_into_its_halves() {
             at(Responder).watching(&[ConnectionTable]).saw_of(HalfOpen, stranger),
             says(REQUEST, LIKELY, NETWORK),
         ),
+        (
+            "addresses on that port that nobody knows",
+            at(Responder).watching(&[Packets]).among_strangers(),
+            says(REQUEST, LIKELY, NETWORK),
+        ),
         ("nobody listens", at(Nothing).watching(&[ConnectionTable]), says(None, LIKELY, HOST)),
         ("nobody looked", at(Responder), says(None, LIKELY, None)),
     ];

@@ -112,6 +112,13 @@ impl Far<'_> {
         self.saw_all(kind, remote, None)
     }
 
+    /// Addresses that are not known asked on the port.
+    pub fn among_strangers(mut self) -> Self {
+        let answer = &self.sightings.answers[0];
+        self.sightings.strangers.push((answer.transport, answer.port));
+        self
+    }
+
     /// Was told by this message that its answer to [`PROBER`] may not pass.
     pub fn saw_rejected(self, icmp: Icmp) -> Self {
         self.saw_all(SightingKind::ReplyRefused, PROBER, Some(icmp))

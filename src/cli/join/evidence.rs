@@ -139,7 +139,8 @@ fn prober(outcome: &Outcome, candidates: &[IpAddr], far: &Sightings, translated:
     let on_port = |one: &Sighting| {
         one.transport == outcome.transport && outcome.port.is_none_or(|wanted| wanted == one.local.port())
     };
-    let sighted = |candidate: IpAddr| far.sighted.iter().filter(move |one| one.remote.ip() == candidate && on_port(one));
+    let sighted =
+        |candidate: IpAddr| far.sighted.iter().filter(move |one| one.remote.ip() == candidate && on_port(one));
     let exactly = |candidate: &&IpAddr| sighted(**candidate).any(|one| Some(one.remote.port()) == source);
     let seen = |candidate: &&IpAddr| {
         sighted(**candidate).next().is_some()

@@ -61,8 +61,8 @@ fn translated(view: &View) -> Option<String> {
     if view.through_proxy() {
         return None;
     }
-    let (_, receipt) = view.receipt()?;
-    let (local, source) = (address(view.text(Fact::LocalAddress)?)?, address(&receipt.source)?);
+    let received = view.receipt().map(|(_, receipt)| address(&receipt.source));
+    let (local, source) = (address(view.text(Fact::LocalAddress)?)?, received.unwrap_or(view.trail.seen_as)?);
     let same = local.port() == source.port() && (local.ip().is_unspecified() || local.ip() == source.ip());
     (!same).then(|| source.to_string())
 }

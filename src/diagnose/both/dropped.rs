@@ -144,6 +144,7 @@ fn perhaps_ended(view: &View) -> Judgement {
 /// Nothing came, below any firewall of the host.
 fn never_arrived(view: &View) -> Judgement {
     let target = view.target();
+    let doubt = view.doubt();
     let but = if matches!(view.answering, Some(AnsweredBy::Nothing | AnsweredBy::Elsewhere)) {
         " (Besides, nothing listens on that port there.)"
     } else {
@@ -151,13 +152,14 @@ fn never_arrived(view: &View) -> Judgement {
     };
     let confidence = view.proof_of_absence();
     if view.knows_where_it_vanishes() {
-        let sentence = format!("{} The far side watched its packets and saw none of it.{but}", view.outcome.sentence);
+        let sentence =
+            format!("{} The far side watched its packets and saw none of it.{but}{doubt}", view.outcome.sentence);
         return Judgement { confidence, sentence, ..view.again() };
     }
     let (place, look) = place(view);
     let sentence = format!(
         "The connection request to {target} never arrived: the far side watched its packets and saw none of it, so it is \
-         dropped on the way{place}.{but}"
+         dropped on the way{place}.{but}{doubt}"
     );
     known(view, Lost::Request, confidence, sentence).remedy(Who::Network, format!("{}{look}", view.rule()))
 }
@@ -172,10 +174,10 @@ pub(super) fn place(view: &View) -> (String, String) {
 
 /// Nothing came through the host's firewall to the service.
 fn never_accepted(view: &View) -> Judgement {
-    let target = view.target();
+    let (target, doubt) = (view.target(), view.doubt());
     let sentence = format!(
         "The connection request to {target} never arrived: the port is open there and saw nothing of it, so it is dropped on \
-         the way, or by the firewall of that host itself."
+         the way, or by the firewall of that host itself.{doubt}"
     );
     known(view, Lost::Request, view.proof_of_absence(), sentence)
         .remedy(Who::Network, format!("{} Look at the firewall of the host itself too.", view.rule()))

@@ -104,7 +104,7 @@ fn unseen(view: &View) -> Option<Judgement> {
     if !packets && view.refused_from_as_far_as_the_host() {
         return Some(most_likely_by_the_host(view));
     }
-    let target = view.target();
+    let (target, doubt) = (view.target(), view.doubt());
     let place = match (packets, view.trail.request_in) {
         (true, true) => {
             "The request arrived there too, so a device on the way refuses beside it, and that host drops it"
@@ -114,7 +114,7 @@ fn unseen(view: &View) -> Option<Judgement> {
     };
     let sentence = format!(
         "A firewall refused in the place of {target}: the port is open there, and what listens saw nothing of the request. \
-         {place}."
+         {place}.{doubt}"
     );
     let confidence = if packets { view.proof_of_absence() } else { Confidence::Likely };
     Some(

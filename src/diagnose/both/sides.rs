@@ -10,7 +10,7 @@ use super::ties::address;
 use super::{Observed, union, with_far_side};
 use crate::model::fact::Fact;
 use crate::model::run::{Outcome, Peer, Receipt, Run, RunInfo};
-use crate::model::sighting::Sightings;
+use crate::model::sighting::{Sighting, SightingKind, Sightings};
 
 /// What joins the ids of runs that were merged.
 const JOINT: char = '+';
@@ -214,14 +214,25 @@ fn is_target(far: &Run, outcome: &Outcome) -> bool {
     named || has_token || own.chain(arrived).any(|ip| asked.contains(&ip))
 }
 
-/// The prober's address as the far side saw it: that of receipts with its tokens, else its own.
+/// The prober's address as the far side saw it: that of the request from the probe's very port, of receipts with its tokens,
+/// else its own.
 fn prober(run: &Run, seen: &Sightings, outcome: &Outcome) -> Option<IpAddr> {
     let own_address = local(outcome).filter(|_| direct(outcome));
     let met: Vec<IpAddr> =
         met(run, seen).filter_map(|receipt| address(&receipt.source)).map(|source| source.ip()).collect();
-    let confirmed = own_address.filter(|ip| met.contains(ip));
+    let exactly = seen.sighted.iter().find(|one| is_request_of(one, outcome)).map(|one| one.remote.ip().to_canonical());
+    let confirmed = exactly.or_else(|| own_address.filter(|ip| met.contains(ip)));
     let others = run.outcomes.iter().filter(|other| direct(other) && other.to == outcome.to).find_map(local);
     confirmed.or_else(|| met.first().copied()).or(own_address).or(others)
+}
+
+/// Whether a request went to an outcome's port from the very port that its probe spoke from.
+fn is_request_of(seen: &Sighting, outcome: &Outcome) -> bool {
+    let source = outcome.socket(Fact::LocalAddress).filter(|_| direct(outcome));
+    matches!(seen.kind, SightingKind::RequestIn | SightingKind::HalfOpen)
+        && seen.transport == outcome.transport
+        && Some(seen.local.port()) == outcome.port
+        && source.is_some_and(|source| source.port() == seen.remote.port())
 }
 
 /// The first run's own words, with the others as its peer.

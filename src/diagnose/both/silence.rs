@@ -163,22 +163,22 @@ fn stopped_at_host(view: &View) -> Judgement {
 fn request_lost(view: &View, packets: bool) -> Judgement {
     let target = view.target();
     let code = view.code_of_silence(Lost::Request);
-    let confidence = view.proof_of_absence();
+    let (confidence, doubt) = (view.proof_of_absence(), view.doubt());
     if packets && view.knows_where_it_vanishes() {
-        let sentence = format!("{} The far side watched its packets and saw none of it.", view.outcome.sentence);
+        let sentence = format!("{} The far side watched its packets and saw none of it.{doubt}", view.outcome.sentence);
         return Judgement { code, confidence, sentence, ..view.again() };
     }
     let (place, look) = dropped::place(view);
     let (sentence, more) = if packets {
         let sentence = format!(
             "The request to {target} never arrived: the far side watched its packets and saw none of it, so it is dropped on \
-             the way{place}."
+             the way{place}.{doubt}"
         );
         (sentence, "")
     } else {
         let sentence = format!(
             "The request to {target} never arrived: a responder is open there and received nothing, so it is dropped on the \
-             way{place}, or by the firewall of that host itself."
+             way{place}, or by the firewall of that host itself.{doubt}"
         );
         (sentence, " Look at the firewall of the host itself too.")
     };

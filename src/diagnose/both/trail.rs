@@ -26,6 +26,8 @@ pub(super) struct Trail {
     pub ended: bool,
     /// Somebody else was seen on the same port: after address translation that may have been the prober.
     pub strangers: bool,
+    /// Where the request came from, where that is known to be this very probe's.
+    pub seen_as: Option<SocketAddr>,
     /// What was seen may be of another probe of the same prober to the same port.
     pub vague: bool,
 }
@@ -44,6 +46,7 @@ impl Trail {
         let source = source_port(outcome);
         let exact: Vec<&Sighting> =
             own.iter().copied().filter(|seen| Some(seen.remote.port()) == source && here(seen, port)).collect();
+        let seen_as = exact.first().map(|seen| seen.remote);
         let vague = exact.is_empty() && source.is_some();
         let on_port: Vec<&Sighting> =
             if exact.is_empty() { own.iter().copied().filter(|seen| here(seen, port)).collect() } else { exact };
@@ -64,6 +67,7 @@ impl Trail {
             reply_rejected_by: rejected_by(&on_port),
             ended: own.iter().any(|seen| seen.kind == SightingKind::HalfOpenEnded && any_port(seen)),
             strangers: others.iter().any(|seen| here(seen, port)) || far.strangers.contains(&(outcome.transport, port)),
+            seen_as,
             vague,
         }
     }

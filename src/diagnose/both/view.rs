@@ -268,6 +268,18 @@ impl<'a> View<'a> {
         if self.trail.strangers || missed { Confidence::Likely } else { Confidence::Proven }
     }
 
+    /// What makes it less than proven that nothing arrived, where that is so.
+    pub(super) fn doubt(&self) -> String {
+        if !self.trail.strangers {
+            return String::new();
+        }
+        format!(
+            " (Unknown addresses asked on that port meanwhile: if addresses are translated on the way, one of them may have been \
+             {}.)",
+            self.prober
+        )
+    }
+
     /// How much it proves that something of the prober was seen.
     pub(super) fn proof_of_presence(&self) -> Confidence {
         if self.trail.vague { Confidence::Likely } else { Confidence::Proven }

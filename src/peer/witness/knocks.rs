@@ -20,7 +20,8 @@ pub(super) fn recognise<'a>(knock: &Knock, strangers: impl Iterator<Item = &'a S
     let mut asked: BTreeMap<IpAddr, HashSet<u16>> = BTreeMap::new();
     let on_port = |seen: &&Sighting| {
         is_request(seen)
-            && (seen.transport, seen.local.port(), seen.remote.is_ipv6()) == (knock.transport, knock.port, knock.over_v6)
+            && (seen.transport, seen.local.port(), seen.remote.is_ipv6())
+                == (knock.transport, knock.port, knock.over_v6)
     };
     for seen in strangers.filter(on_port) {
         asked.entry(seen.remote.ip()).or_default().insert(seen.remote.port());
