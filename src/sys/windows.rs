@@ -13,7 +13,7 @@ use std::os::windows::io::{AsRawSocket, AsSocket};
 
 pub use absent::{
     Counters, ListeningPorts, Packets, UNSEEN, accept_from_afar, delivery, failed_resends, is_on_link, limit_segments,
-    repeated_requests, take_icmp_arrival, thread_time, watch_arrival,
+    passed_links, repeated_requests, take_icmp_arrival, thread_time, watch_arrival,
 };
 pub use ending::asked_to_end;
 pub use proxies::system_proxies;

@@ -131,6 +131,14 @@ fn resets() -> Vec<(&'static str, Seen)> {
             reset().others_pass().hops(&[(1, FIRST, 64)]).answered(Some(2), "refused", Some(64)),
         ),
         (
+            "a reset, and the requests never left this machine",
+            reset().others_pass().answered(Some(1), "refused", Some(64)).fact(Fact::KeptBack, true),
+        ),
+        (
+            "a reset to what comes no farther than the first device, and no count of what leaves this machine",
+            reset().others_pass().answered(Some(1), "refused", Some(64)),
+        ),
+        (
             "a reset that is nearer there, and no distance back",
             reset().others_pass_routers().hops(&[(1, FIRST, 64)]).answered(Some(2), "refused", None),
         ),
@@ -167,6 +175,10 @@ fn messages() -> Vec<(&'static str, Seen)> {
             says(icmp(3, 1, OWN)).fact(Fact::OnLink, true),
         ),
         ("nobody answers for the gateway's address", says(icmp(3, 1, OWN)).fact(Fact::OnLink, false)),
+        (
+            "ICMP network or host unreachable from this machine itself, while other packets to the host leave it",
+            says(icmp(3, 1, OWN)).others_pass(),
+        ),
         ("this machine has no route", Seen::tcp().fails(StepKind::Connect, Failure::NetworkUnreachable)),
         ("this machine's system forbids it", Seen::tcp().fails(StepKind::Connect, Failure::Denied)),
     ]

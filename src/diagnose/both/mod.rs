@@ -132,6 +132,8 @@ fn by_code(view: &View) -> Option<Judgement> {
         Code::SqlInstancePortBlocked if view.was_refused() => refused::judge(view),
         Code::SqlInstancePortBlocked if view.timed_out() => dropped::judge(view),
         Code::LocalBlock if near::did_leave(view) && udp => silence::judge(view),
+        Code::LocalBlock if view.was_refused() && near::did_leave(view) => refused::judge(view),
+        Code::LocalBlock if view.was_refused() => near::refusal(view).or_else(|| request(view)),
         Code::LocalBlock if near::did_leave(view) => dropped::judge(view),
         Code::LocalBlock => near::silence(view).or_else(|| request(view)),
         Code::Rejected => request(view),

@@ -21,7 +21,7 @@ use super::udp;
 use crate::model::ask::Ask;
 use crate::model::fact::Fact;
 use crate::model::probe::Probe;
-use crate::model::way::{Answered, Way, routers_passed};
+use crate::model::way::{Answered, Said, Way, routers_passed};
 use crate::sys;
 use crate::wire::{sql_browser, tftp};
 
@@ -75,6 +75,7 @@ impl<'a> View<'a> {
     /// How far the one is that answers on the very port.
     pub async fn measure(&self) {
         if self.on_link() {
+            self.tell_kept_back(self.paths.turned_back(&self.packets).await);
             return;
         }
         let (answer, (_, others)) = tokio::join!(self.paths.arrival(&self.packets), self.others());
@@ -87,10 +88,17 @@ impl<'a> View<'a> {
         if host.zip(passed(&answer)).is_some_and(|(host, port)| port >= host) {
             // As far away as the host itself: asking the devices between would only use up their answers.
             self.trace.fact(Fact::AnsweredAt, json!(answer));
+            if passed(&answer) == Some(0) {
+                self.tell_kept_back(self.paths.turned_back(&self.packets).await);
+            }
             return;
         }
         let (swept, sure) = tokio::join!(self.very_port(), self.paths.none_nearer(&self.packets, &answer));
         let end = swept.way.end.filter(|end| end.said == answer.said);
+        // No device is nearer than the first, but this machine itself.
+        if answer.said == Said::Refused && end.is_some_and(|end| end.ttl == Some(1)) {
+            self.tell_kept_back(self.paths.turned_back(&self.packets).await);
+        }
         let arrived = answer.arrived.filter(|_| sure);
         self.trace.fact(Fact::AnsweredAt, json!(Answered { ttl: end.and_then(|end| end.ttl), arrived, ..answer }));
     }

@@ -13,13 +13,15 @@ use tokio::time::sleep;
 use super::ask::{Brought, Kind, Limits, Packets, ask};
 use super::compare::{self, Compared};
 use super::{arrival, sweep};
-use crate::model::way::{Answered, Way};
+use crate::model::way::{Answered, Said, Way};
 use crate::sys;
 
 /// The answers to the checks themselves come first: routers send only so many ICMP messages a second.
 const AFTER_OTHERS: Duration = Duration::from_millis(100);
 /// Requests that are sent to see whether they leave this machine. More than other checks repeat in the same time.
 const REQUESTS: u8 = 12;
+/// How often is counted again, where other packets pass at the same time.
+const COUNTS: u8 = 3;
 /// The system repeats a request after a second.
 const REPEATED_AFTER: Duration = Duration::from_millis(1150);
 
@@ -30,6 +32,7 @@ pub struct Paths {
     arrivals: Mutex<HashMap<Packets, Arc<OnceCell<Option<Answered>>>>>,
     none_nearer: Mutex<HashMap<Packets, Arc<OnceCell<bool>>>>,
     kept_back: Mutex<HashMap<Packets, Arc<OnceCell<Option<bool>>>>>,
+    turned_back: Mutex<HashMap<Packets, Arc<OnceCell<Option<bool>>>>>,
     own: OnceLock<Vec<IpAddr>>,
     compared: Mutex<HashMap<Packets, Arc<OnceCell<Compared>>>>,
     answering: Mutex<Vec<Answering>>,
@@ -131,6 +134,15 @@ impl Paths {
         *once(&self.kept_back, packets).get_or_init(|| self.count_kept_back(packets)).await
     }
 
+    /// Whether this machine itself refuses connection requests to a port that refuses them.
+    pub(super) async fn turned_back(&self, packets: &Packets) -> Option<bool> {
+        let counted = async {
+            let _alone = self.counting.lock().await;
+            count_turned_back(packets).await
+        };
+        *once(&self.turned_back, packets).get_or_init(|| counted).await
+    }
+
     async fn count_kept_back(&self, packets: &Packets) -> Option<bool> {
         let _alone = self.counting.lock().await;
         let before = Some(sys::failed_resends()?);
@@ -141,6 +153,32 @@ impl Paths {
         }
         if brought.iter().all(|one| *one == Brought::Nothing) { failed_since(before, REQUESTS) } else { Some(false) }
     }
+}
+
+/// Whether requests that are refused stay on this machine. Nothing where not all of them are refused, the system does not
+/// count, or too much else passes meanwhile.
+async fn count_turned_back(packets: &Packets) -> Option<bool> {
+    let refused = |one: &Brought| matches!(one, Brought::Answer(answered) if answered.said == Said::Refused);
+    let request = || ask(packets, Limits::default(), REPEATED_AFTER);
+    let wanted = u64::from(REQUESTS);
+    if !refused(&request().await) {
+        return None;
+    }
+    for _ in 0..COUNTS {
+        let before = sys::passed_links()?;
+        let brought = join_all((0..REQUESTS).map(|_| request())).await;
+        let after = sys::passed_links()?;
+        if !brought.iter().all(refused) {
+            return None;
+        }
+        if after.looped.checked_sub(before.looped)? < wanted {
+            return Some(false);
+        }
+        if after.sent.checked_sub(before.sent)? < wanted {
+            return Some(true);
+        }
+    }
+    None
 }
 
 /// Whether at least so many packets could not be sent again since the counter was read.

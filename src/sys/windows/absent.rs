@@ -11,7 +11,7 @@ use std::time::Duration;
 use socket2::Socket;
 
 use crate::model::evidence::Icmp;
-use crate::sys::{Counts, Delivery, Direction};
+use crate::sys::{Counts, Delivery, Direction, Links};
 
 /// How far the bytes of a connection have come: not asked here.
 #[must_use]
@@ -64,6 +64,12 @@ pub fn is_on_link(_address: IpAddr) -> Option<bool> {
 /// Packets that its own firewall keeps back end the connect at once with an error: there is nothing to count.
 #[must_use]
 pub fn failed_resends() -> Option<u64> {
+    None
+}
+
+/// What passes the interfaces is not counted: a firewall of this system ends the connect with an error of its own.
+#[must_use]
+pub fn passed_links() -> Option<Links> {
     None
 }
 

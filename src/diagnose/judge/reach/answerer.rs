@@ -114,16 +114,22 @@ pub(in crate::diagnose::judge) fn last_hop(evidence: &Evidence, host: Option<IpA
 
 pub(super) fn refused_in_path(case: &Case, stranger: Stranger) -> Judgement {
     let who = stranger.named();
+    // No device that is asked before it has answered, and this machine could not tell whether the requests leave it.
+    let way = Way::of_port(case.evidence);
+    let first = way.hops.is_empty() && way.end.and_then(|end| end.ttl) == Some(1);
+    let unsure = first && case.evidence.fact(Fact::KeptBack).is_none();
+    let confidence = if unsure { stranger.confidence.min(Confidence::Likely) } else { stranger.confidence };
+    let or_here = if unsure { " Or this machine's own firewall refuses it." } else { "" };
     let place = stranger
         .device
         .or(stranger.after)
         .map_or_else(String::new, |hop| format!(" The rule is missing on {}.", hop.address));
     Judgement::fail(
         Code::RefusedInPath,
-        stranger.confidence,
+        confidence,
         format!(
             "{} was refused, but not by the host: the refusal comes from nearer than the host is. It is {who} that answers in the \
-             host's name.",
+             host's name.{or_here}",
             case.target()
         ),
     )

@@ -59,6 +59,7 @@ pub(super) fn told(case: &Case, icmp: Icmp) -> Judgement {
     let sender = Sender::of(case, icmp.from);
     if matches!(sender, Sender::ThisMachine) {
         return match says {
+            Says::Unreachable if leave(case) => rejected_here(case, &message),
             Says::Unreachable => no_neighbour(case),
             _ => denied(case),
         };
@@ -173,6 +174,24 @@ fn host_says(case: &Case, message: &str) -> Judgement {
         Who::TargetHost,
         format!("{} The rule is in the firewall of {host} itself. If {host} is a gateway, see that the host behind it is switched on.", case.exact_rule()),
     )
+}
+
+/// Whether other packets to the host leave this machine's network: then the gateway is there, or the host itself.
+fn leave(case: &Case) -> bool {
+    let others = Way::of_others(case.evidence);
+    let own = case.own_address();
+    let by_host = case.address.is_some_and(|address| others.reached(address.ip()).is_some());
+    by_host || others.hops.iter().any(|hop| Some(hop.address) != own)
+}
+
+/// This machine's own firewall, in the words of one that misses a neighbour.
+fn rejected_here(case: &Case, message: &str) -> Judgement {
+    let sentence = format!(
+        "{} was not reached: this machine itself rejects the packets with {message}, while other packets to the host leave it. \
+         That is its own firewall.",
+        case.target()
+    );
+    Judgement { sentence, ..denied(case) }
 }
 
 /// Whether a device that says so passes other packets to the host: then it has a route, and the host is there.
