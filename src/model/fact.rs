@@ -108,6 +108,7 @@ facts! {
     BodyBytes = "body-bytes": "bytes of the answer's body",
     RequestBodyBytes = "request-body-bytes": "bytes of the request's body that were sent",
     RequestBodyWanted = "request-body-wanted": "bytes of the request's body that were to be sent",
+    PageIntact = "page-intact": "whether the responder's page came as it was sent",
     BodyMatches = "body-matches": "whether the body is what the check expects",
     UpgradeAnswer = "upgrade-answer": "whether the answer carried Upgrade and Connection headers",
     AcceptKey = "accept-key": "right, wrong or missing: the Sec-WebSocket-Accept of the answer",

@@ -16,6 +16,8 @@ pub struct Token(String);
 impl Token {
     /// The HTTP header that carries a token, in requests and in a responder's answer.
     pub const HEADER: &'static str = "x-bothways-token";
+    /// The HTTP header in which a responder names the digest of its page, so that changes on the way show.
+    pub const PAGE_HEADER: &'static str = "x-bothways-page";
     /// What precedes the token wherever a protocol has only a free text field.
     pub const PREFIX: &'static str = "bothways-";
     /// What a responder says first where the protocol carries no token: it tells a responder from anything else that accepts.
@@ -49,6 +51,13 @@ impl Token {
     pub fn parse(text: &str) -> Option<Self> {
         let hex = |b: u8| b.is_ascii_digit() || (b'a'..=b'f').contains(&b);
         (text.len() == 16 && text.bytes().all(hex)).then(|| Self(text.to_owned()))
+    }
+
+    /// The digest of a page, as the header has it.
+    #[must_use]
+    pub fn digest(page: &[u8]) -> String {
+        let digest = ring::digest::digest(&ring::digest::SHA256, page);
+        Self::from_bytes(digest.as_ref().first_chunk().copied().unwrap_or_default()).0
     }
 
     #[must_use]

@@ -19,6 +19,8 @@ pub(super) struct Evidence<'a> {
     far: &'a Sightings,
     far_sides: &'a [Role],
     far_certificate: &'a str,
+    /// The name or address by which the listener was found.
+    name: &'a str,
     near: &'a Sightings,
     near_certificate: &'a str,
     /// The addresses of this side's probes as the listener may see them, the likeliest first.
@@ -44,6 +46,7 @@ impl<'a> Evidence<'a> {
             far,
             far_sides: &channel.welcome.sides,
             far_certificate: &channel.welcome.certificate,
+            name: &channel.host,
             near,
             near_certificate: &both.shared.certificate.fingerprint,
             here,
@@ -57,7 +60,8 @@ impl<'a> Evidence<'a> {
 
     /// Each side's outcomes with what the other saw, then one list.
     pub(super) fn judged(&self, mut own: Vec<Outcome>, mut theirs: Vec<Outcome>) -> Vec<Outcome> {
-        for outcome in own.iter_mut().filter(|outcome| went_to(outcome, self.far_sides, &self.there)) {
+        let through = Proxied::of(&own, &self.far.receipts, Some(self.name));
+        for outcome in own.iter_mut().filter(|outcome| went_to(outcome, self.far_sides, &self.there, &through)) {
             let here = with_knocks(outcome, self.knocked, &self.here);
             let prober = prober(outcome, &here, self.far, !self.through_proxy);
             let observed = Observed {
@@ -69,7 +73,8 @@ impl<'a> Evidence<'a> {
             };
             both::with_far_side(outcome, self.far, &observed);
         }
-        for outcome in theirs.iter_mut().filter(|outcome| went_to(outcome, self.sides, &self.here)) {
+        let through = Proxied::of(&theirs, &self.near.receipts, None);
+        for outcome in theirs.iter_mut().filter(|outcome| went_to(outcome, self.sides, &self.here, &through)) {
             let there = with_knocks(outcome, self.heard, &self.there);
             let prober = prober(outcome, &there, self.near, true);
             let observed = Observed {
@@ -159,10 +164,43 @@ fn came(receipt: &Receipt, from: IpAddr, port: Option<u16>) -> bool {
         && parsed(&receipt.arrived_at).is_some_and(|at| port.is_none_or(|port| at.port() == port))
 }
 
-/// Whether a tested flow went straight to this very machine: a role may have several, and a proxy is another.
-fn went_to(outcome: &Outcome, roles: &[Role], machine: &[IpAddr]) -> bool {
-    outcome.tested_from.is_some()
-        && roles.contains(&outcome.to)
-        && !outcome.facts.contains_key(Fact::Proxy.word())
-        && outcome.ip(Fact::Address).is_some_and(|address| machine.contains(&address))
+/// Whether a tested flow went to this very machine, straight or through a proxy: a role may have several.
+fn went_to(outcome: &Outcome, roles: &[Role], machine: &[IpAddr], through: &Proxied) -> bool {
+    if outcome.tested_from.is_none() || !roles.contains(&outcome.to) {
+        return false;
+    }
+    if !outcome.facts.contains_key(Fact::Proxy.word()) {
+        return outcome.ip(Fact::Address).is_some_and(|address| machine.contains(&address));
+    }
+    // What a proxy was asked for is known by its name, and whom it went to by the token.
+    let Some(host) = outcome.host() else { return false };
+    let address = host.trim_matches(['[', ']']).parse::<IpAddr>().ok().map(|ip| ip.to_canonical());
+    let token = outcome.text(Fact::Token);
+    let came = through.receipts.iter().any(|receipt| receipt.token.is_some() && receipt.token.as_deref() == token);
+    came || address.map_or_else(
+        || through.name.is_some_and(|name| name.eq_ignore_ascii_case(host)) || through.alone.contains(&outcome.to),
+        |address| machine.contains(&address),
+    )
+}
+
+/// By what a flow through a proxy is known to be meant for a machine.
+struct Proxied<'a> {
+    /// What that machine received.
+    receipts: &'a [Receipt],
+    /// The name by which it was found.
+    name: Option<&'a str>,
+    /// Roles of which there is only one.
+    alone: Vec<Role>,
+}
+
+impl<'a> Proxied<'a> {
+    fn of(outcomes: &[Outcome], receipts: &'a [Receipt], name: Option<&'a str>) -> Self {
+        let only = |role: &&Role| {
+            let mut endpoints = outcomes.iter().filter(|one| one.to == **role).map(|one| &one.endpoint);
+            let first = endpoints.next();
+            endpoints.all(|endpoint| Some(endpoint) == first)
+        };
+        let alone = outcomes.iter().map(|outcome| &outcome.to).filter(only).cloned().collect();
+        Self { receipts, name, alone }
+    }
 }

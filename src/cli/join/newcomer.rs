@@ -140,7 +140,12 @@ fn looks_like_a_strangers(outcome: &Outcome) -> bool {
             | Code::ProxyDenied
             | Code::ProxyConnectRefused
     );
-    failed && !by_proxy && (outcome.transport == Transport::Udp || opened)
+    // A proxy may answer with a page of its own for a host that closes its connections.
+    let answered_for = outcome.status == Status::Pass
+        && outcome.facts.contains_key(Fact::Proxy.word())
+        && outcome.number(Fact::Status).is_some()
+        && !outcome.holds(Fact::Echoed);
+    (failed && !by_proxy && (outcome.transport == Transport::Udp || opened)) || answered_for
 }
 
 /// Where the flow went, and how it was asked.

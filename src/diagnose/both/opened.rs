@@ -8,7 +8,7 @@ use super::view::View;
 use super::{is_of_tls, passed};
 use crate::model::code::Code;
 use crate::model::fact::Fact;
-use crate::model::finding::{Confidence, Judgement, Lost, Who};
+use crate::model::finding::{Confidence, Judgement, Lost, Status, Who};
 use crate::model::run::Receipt;
 use crate::model::sighting::{AnsweredBy, Means};
 
@@ -129,7 +129,10 @@ fn lost_behind_proxy(view: &View) -> Option<Judgement> {
     let proxy = view.text(Fact::Proxy)?;
     carries_token(view).then(|| {
         let what = format!("the proxy {proxy} took it, but it did not come out there");
-        request_lost(view, Confidence::Likely, &what)
+        let lost = request_lost(view, Confidence::Likely, &what);
+        // What one side alone could not call a failure is one: a responder is there, and it was not asked.
+        let status = if lost.status == Status::Unknown { Status::Fail } else { lost.status };
+        Judgement { status, ..lost }
             .remedy(Who::Network, format!("Let the proxy {proxy} connect to {}. {}", view.target(), view.rule()))
     })
 }

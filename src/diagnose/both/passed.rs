@@ -27,12 +27,15 @@ fn answered_by_proxy(view: &View) -> bool {
 fn by_proxy(view: &View) -> Judgement {
     let (target, proxy) = (view.target(), view.text(Fact::Proxy).unwrap_or_default());
     let sentence = format!(
-        "The proxy {proxy} answered for {target} with a page of its own: the request never arrived there, and the answer is not \
-         from the responder there."
+        "The proxy {proxy} answered for {target} with a page of its own, a kept one, or another host's: the request never arrived \
+         there, and the answer is not from the responder there."
     );
     Judgement::fail(Code::HttpAltered, Confidence::Likely, sentence).lost(Lost::Request).remedy(
         Who::Network,
-        format!("Let the proxy {proxy} pass requests to {target} on, without a page of its own. {}", view.rule()),
+        format!(
+            "Let the proxy {proxy} pass requests to {target} on to that very host, without a page of its own. {}",
+            view.rule()
+        ),
     )
 }
 

@@ -52,7 +52,9 @@ fn answering(outcome: &Outcome, far: &Sightings) -> Option<AnsweredBy> {
 impl<'a> View<'a> {
     pub(super) fn of(outcome: &'a Outcome, far: &'a Sightings, observed: &'a Observed<'a>) -> Self {
         let prober = prober(outcome, observed.prober);
-        let trail = Trail::of(outcome, far, prober);
+        // Behind a proxy the packets are the proxy's; those of the prober's own address are of other tries.
+        let proxied = outcome.facts.contains_key(Fact::Proxy.word());
+        let trail = if proxied { Trail::default() } else { Trail::of(outcome, far, prober) };
         let own = observed.near.map(|near| Own::of(outcome, near)).unwrap_or_default();
         Self { outcome, observed, prober, answering: answering(outcome, far), trail, own, far }
     }

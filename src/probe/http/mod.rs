@@ -57,7 +57,7 @@ pub(super) async fn run(
     };
     describe(settings, ask, &answer, trace);
     let status = answer.status();
-    let read = reading::read(settings, answer.into_body(), &line, trace).await;
+    let read = reading::read(settings, answer, &line, trace).await;
     trace.fact(Fact::TotalMs, Millis::from_duration(begun.elapsed()).as_f64());
     match read {
         Ok(()) => step.pass_with(status.to_string()),

@@ -1,10 +1,12 @@
 //! Reads an answer's body: counts it, looks for a text in it, and keeps only its beginning.
 
 use http_body_util::BodyExt;
+use hyper::Response;
 use hyper::body::Incoming;
 
 use crate::model::fact::Fact;
 use crate::model::probe::Http;
+use crate::model::token::Token;
 use crate::net::http::{Broken, Conversation};
 use crate::net::proxy;
 use crate::net::trace::Trace;
@@ -33,10 +35,12 @@ struct Reading<'a> {
 /// [`Broken`] where the connection ended in the middle of the body.
 pub(super) async fn read(
     settings: &Http,
-    mut body: Incoming,
+    answer: Response<Incoming>,
     line: &Conversation,
     trace: &Trace,
 ) -> Result<(), Broken> {
+    let digest = answer.headers().get(Token::PAGE_HEADER).and_then(|digest| digest.to_str().ok()).map(str::to_owned);
+    let mut body = answer.into_body();
     let mut reading = Reading {
         wanted: settings.receive_bytes,
         text: settings.contains.as_deref().filter(|text| !text.is_empty()),
@@ -46,10 +50,13 @@ pub(super) async fn read(
         found: false,
     };
     trace.fact(Fact::BodyBytes, 0);
-    let mut ended = Ok(());
+    let (mut ended, mut whole) = (Ok(()), false);
     while !reading.content() {
         match body.frame().await {
-            None => break,
+            None => {
+                whole = true;
+                break;
+            }
             Some(Err(error)) => {
                 ended = Err(line.broken(&error));
                 break;
@@ -60,6 +67,11 @@ pub(super) async fn read(
                 }
             }
         }
+    }
+    if let Some(digest) = digest.filter(|_| whole) {
+        // A page that is longer than what is kept is not the responder's.
+        let intact = reading.bytes == reading.start.len() as u64 && Token::digest(&reading.start) == digest;
+        trace.fact(Fact::PageIntact, intact);
     }
     if reading.text.is_some() {
         trace.fact(Fact::BodyMatches, reading.found);

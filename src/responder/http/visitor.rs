@@ -27,6 +27,10 @@ const MOST_PAGE: usize = 2 << 20;
 const PAGE: &str = "bothways responder: this is not the real service.\n\
     It answers in its place, so that the path to it can be tested before it is installed.\n";
 
+static PAGE_DIGEST: LazyLock<HeaderValue> = LazyLock::new(|| {
+    HeaderValue::try_from(Token::digest(PAGE.as_bytes())).unwrap_or_else(|_| HeaderValue::from_static(""))
+});
+
 /// Text for large pages, made once and shared by all of them.
 static LARGE_PAGE: LazyLock<Bytes> = LazyLock::new(|| {
     let line = b"bothways responder: a page of the length that was asked for.\n";
@@ -93,6 +97,9 @@ impl Visitor {
             Taken::Whole(bytes) => {
                 let mut answer = Response::new(Full::new(page(wanted)));
                 answer.headers_mut().insert(HeaderName::from_static("x-bothways-received"), HeaderValue::from(bytes));
+                if let Some(digest) = wanted.is_none().then(|| PAGE_DIGEST.clone()) {
+                    answer.headers_mut().insert(HeaderName::from_static(Token::PAGE_HEADER), digest);
+                }
                 answer
             }
             Taken::TooLarge => last(StatusCode::PAYLOAD_TOO_LARGE),

@@ -29,6 +29,7 @@ impl Answer<'_> {
             .or_else(|| self.body_in_parts())
             .or_else(|| self.altered())
             .or_else(|| self.short())
+            .or_else(|| self.page_changed())
             .or_else(|| self.upload_in_parts())
             .unwrap_or_else(|| self.pass())
     }
@@ -183,6 +184,27 @@ impl Answer<'_> {
         Some(Judgement::fail(Code::HttpAltered, Confidence::Proven, sentence).remedy(
             Who::Product,
             "Open the address in a browser on this machine: another service, a block page or a login page answers.",
+        ))
+    }
+
+    /// A responder says what its page is.
+    fn page_changed(&self) -> Option<Judgement> {
+        let evidence = self.case.evidence;
+        if evidence.fact(Fact::PageIntact).is_none() || evidence.holds(Fact::PageIntact) {
+            return None;
+        }
+        let target = self.case.target();
+        let by = self.case.ask.proxy().map_or_else(
+            || "something on the way".to_owned(),
+            |proxy| format!("the proxy {}, or something behind it,", host_port(&proxy.host, proxy.port)),
+        );
+        let sentence = format!(
+            "The responder on {target} answered ({}), but its page did not come as it was sent: {by} changes pages.",
+            self.status
+        );
+        Some(Judgement::warn(Code::HttpAltered, Confidence::Proven, sentence).remedy(
+            Who::Network,
+            format!("Exempt {target} from the proxy or filter on the way that rewrites HTTP, or use HTTPS."),
         ))
     }
 
