@@ -1,5 +1,6 @@
 //! Two sides in network namespaces with real firewalls between them: one command tells every flow, direction and half.
 
+mod apart;
 mod crowd;
 pub mod pair;
 

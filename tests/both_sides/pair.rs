@@ -3,6 +3,8 @@
 use std::io::{BufRead, BufReader};
 use std::process::{Child, Command, Stdio};
 
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
 use serde_json::Value;
 
 use crate::support::namespaces::{Network, Node};
@@ -21,6 +23,15 @@ impl Drop for Listener {
 }
 
 impl Listener {
+    /// Ends it by a signal, and waits until it has kept what it has to keep.
+    ///
+    /// # Panics
+    /// Where it has ended by itself.
+    pub fn end(mut self, signal: Signal) {
+        kill(Pid::from_raw(i32::try_from(self.child.id()).expect("a process")), signal).expect("it runs");
+        self.child.wait().expect("it ends");
+    }
+
     /// What it has in memory.
     ///
     /// # Panics
@@ -32,7 +43,8 @@ impl Listener {
     }
 }
 
-fn program(network: &Network, node: Node) -> Command {
+/// The program on one of the machines.
+pub fn program(network: &Network, node: Node) -> Command {
     let mut command = Command::new("ip");
     command.args(["netns", "exec", &network.namespace(node)]).arg(env!("CARGO_BIN_EXE_bothways"));
     command.env_remove("HTTP_PROXY").env_remove("HTTPS_PROXY").env_remove("NO_PROXY");

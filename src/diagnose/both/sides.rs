@@ -63,6 +63,9 @@ pub fn join(runs: &[Run]) -> Result<Joined, Unfit> {
     if let Some(unfit) = pairs().find_map(|(one, other)| unfit(runs, one, other)) {
         return Err(unfit);
     }
+    if let Some(unfit) = foreign(runs) {
+        return Err(unfit);
+    }
     let mut doubts: Vec<Doubt> = pairs().filter_map(|(one, other)| doubt(runs, one, other)).collect();
     if runs.iter().all(|run| run.sightings.is_none()) {
         doubts = vec![Doubt::NothingSeen];
@@ -86,9 +89,19 @@ fn unfit(runs: &[Run], one: usize, other: usize) -> Option<Unfit> {
     {
         return Some(Unfit::OtherWord(one, other));
     }
-    let (checks, its) = (checks(a), checks(b));
-    let foreign = !checks.is_empty() && !its.is_empty() && !checks.iter().any(|check| its.contains(check));
-    foreign.then_some(Unfit::OtherFlows(one, other))
+    None
+}
+
+/// A run that has no check in common with any other. Two that only listened on different machines need none with each other.
+fn foreign(runs: &[Run]) -> Option<Unfit> {
+    let shared = |a: &Run, b: &Run| {
+        let (checks, its) = (checks(a), checks(b));
+        checks.is_empty() || its.is_empty() || checks.iter().any(|check| its.contains(check))
+    };
+    let others = |own: usize| (0..runs.len()).filter(move |place| *place != own);
+    let alone = (0..runs.len()).find(|own| !others(*own).any(|other| shared(&runs[*own], &runs[other])))?;
+    let other = others(alone).next()?;
+    Some(Unfit::OtherFlows(alone.min(other), alone.max(other)))
 }
 
 /// Whether both runs of one side did the same work: one may have tested while the other only listened.
