@@ -67,7 +67,14 @@ fn heavy(case: &Case) -> bool {
 fn at_tls(case: &Case, judgement: &Judgement) -> Option<Look> {
     match judgement.code {
         Code::TlsDropped | Code::TlsReset if over_http(case) => Some(Look::Hello),
+        // Of all that a server refuses so, only a name is not told in the alert.
+        Code::TlsVersion if over_http(case) && case.evidence.text(Fact::TlsAlert) == Some("handshake_failure") => {
+            Some(Look::Hello)
+        }
         Code::TlsExpired | Code::TlsNotYetValid if over_http(case) => Some(Look::Clock),
+        Code::ClosedAfterConnect | Code::ResetOnPayload if in_plain_http(case) && only_accepted(case) => {
+            Some(Look::Hello)
+        }
         _ => None,
     }
 }
@@ -205,6 +212,14 @@ fn is_filled(case: &Case) -> bool {
 pub fn headers(ask: &Ask, address: SocketAddr) -> u64 {
     let of_ip = if address.ip().to_canonical().is_ipv4() { 20 } else { 40 };
     of_ip + if ask.probe.protocol().transport() == Transport::Tcp { 20 } else { 8 + 4 }
+}
+
+fn in_plain_http(case: &Case) -> bool {
+    match &case.ask.probe {
+        Probe::Http(http) => http.https != Some(true),
+        Probe::Websocket(websocket) => websocket.https != Some(true),
+        _ => false,
+    }
 }
 
 /// Whether TLS carries HTTP there: what is asked again is asked in HTTP.

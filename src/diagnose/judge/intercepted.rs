@@ -1,14 +1,15 @@
 //! Answers over HTTP that something else than the service gave: a proxy that nobody configured, a portal, a block page.
 
-use super::Case;
 use super::reach::{self, Answerer};
+use super::{Case, http};
 use crate::model::code::Code;
 use crate::model::fact::Fact;
 use crate::model::finding::{Confidence, Judgement, Who};
 
-/// Judges an answer to a direct request by what a proxy or portal says in it; nothing where nothing speaks for one.
+/// Judges an answer by what a proxy or portal says in it that should have no part in it: none is between in a tunnel either.
+/// Nothing where nothing speaks for one.
 pub(super) fn judge(case: &Case, status: u64) -> Option<Judgement> {
-    if case.ask.proxy().is_some() || case.evidence.holds(Fact::Echoed) {
+    if http::forwarded(case) || case.evidence.holds(Fact::Echoed) {
         return None;
     }
     let target = case.target();
