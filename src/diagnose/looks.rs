@@ -30,7 +30,8 @@ pub fn wanted(case: &Case, judgement: &Judgement) -> Vec<Look> {
     let full = (judgement.status == Status::Pass && is_filled(case)).then_some(Look::FullPackets);
     let again = (judgement.status == Status::Pass && repeated(case)).then_some(Look::Again);
     let netbios = is_silent_share(case).then_some(Look::Netbios);
-    let further = [at_way(case, judgement), at_tls(case, judgement), at_websocket(case, judgement)];
+    let further =
+        [at_way(case, judgement), at_tls(case, judgement), at_websocket(case, judgement), at_page(case, judgement)];
     small
         .into_iter()
         .chain(full)
@@ -61,6 +62,16 @@ fn heavy(case: &Case) -> bool {
     let Probe::Http(http) = &case.ask.probe else { return false };
     let bare = matches!(http.method, None | Some(Method::Get | Method::Head)) && http.send_bytes.is_none();
     !bare && case.evidence.steps.iter().any(|step| step.kind == StepKind::Request)
+}
+
+/// A page in plain HTTP that nothing in it proves to be the target's.
+fn at_page(case: &Case, judgement: &Judgement) -> Option<Look> {
+    let Probe::Http(http) = &case.ask.probe else { return None };
+    let evidence = case.evidence;
+    let proven = evidence.holds(Fact::Echoed) || evidence.holds(Fact::BodyMatches);
+    let status = evidence.number(Fact::Status)?;
+    let told = matches!(judgement.code, Code::Ok | Code::ProxyDenied | Code::HttpStatus | Code::HttpAltered);
+    (http.https != Some(true) && !proven && status < 500 && told && !heavy(case)).then_some(Look::StandIn)
 }
 
 /// The look at a TLS handshake that decides most.

@@ -1,7 +1,7 @@
 //! Answers over HTTP that something else than the service gave: a proxy that nobody configured, a portal, a block page.
 
 use super::reach::{self, Answerer};
-use super::{Case, http};
+use super::{Case, http, proxy};
 use crate::model::code::Code;
 use crate::model::fact::Fact;
 use crate::model::finding::{Confidence, Judgement, Who};
@@ -11,6 +11,9 @@ use crate::model::finding::{Confidence, Judgement, Who};
 pub(super) fn judge(case: &Case, status: u64) -> Option<Judgement> {
     if http::forwarded(case) || case.evidence.holds(Fact::Echoed) {
         return None;
+    }
+    if let Some(judgement) = for_everybody(case, status) {
+        return Some(judgement);
     }
     let target = case.target();
     let exempt = format!("{} Exempt it from the proxy on the way.", case.rule());
@@ -39,6 +42,46 @@ pub(super) fn judge(case: &Case, status: u64) -> Option<Judgement> {
             Some(Judgement::fail(Code::ProxyDenied, Confidence::Likely, sentence).remedy(Who::Network, exempt))
         }
     }
+}
+
+/// A page that somebody nearer than the host gives, at addresses of nobody too.
+fn for_everybody(case: &Case, status: u64) -> Option<Judgement> {
+    let Answerer::Device { named, confidence } = answered_by(case)? else { return None };
+    if !proxy::gives_it_to_everybody(case) {
+        return None;
+    }
+    let sentence = format!(
+        "Not {} answers, but {named}, with a page of its own ({status}): it gave the same one at an address that is nobody's.",
+        case.target()
+    );
+    let remedy = format!("{} Exempt it from that device (a portal or web filter).", case.rule());
+    Some(Judgement::fail(Code::HttpRedirected, confidence, sentence).remedy(Who::Network, remedy))
+}
+
+/// A good answer that somebody nearer than the host gave, and nothing shows that the host had a part in it: no `Via`, and the
+/// same page for whatever is asked.
+pub(super) fn unproven(case: &Case, status: u64) -> Option<Judgement> {
+    let Answerer::Device { named, confidence } = answered_by(case)? else { return None };
+    let text = |fact| case.evidence.text(fact);
+    if text(Fact::Via).is_some()
+        || text(Fact::NowhereAnswer) != Some("none")
+        || text(Fact::OtherPageAnswer) != Some("same")
+        || case.evidence.holds(Fact::Echoed)
+        || case.evidence.holds(Fact::BodyMatches)
+    {
+        return None;
+    }
+    let sentence = format!(
+        "{} answered over HTTP (status {status}), but not from where the host is: it is {named} that accepts in the host's name and \
+         gives the same page for whatever is asked. Whether the host itself is reached is not proved.",
+        case.target()
+    );
+    let remedy = format!(
+        "Look at the page: if it is not the service's own, exempt this flow from that device; give the check a text that only \
+         the service sends (`contains`) to prove it. {}",
+        case.exact_rule()
+    );
+    Some(Judgement::warn(Code::AcceptedInPath, confidence, sentence).remedy(Who::Network, remedy))
 }
 
 /// Judges a redirect to another host, which is no answer of the service; nothing where it stays on the same one.
