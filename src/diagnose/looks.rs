@@ -137,7 +137,8 @@ fn at_way(case: &Case, judgement: &Judgement) -> Option<Look> {
 
 /// Something else than the service seems to have answered a direct request.
 fn answered_for(case: &Case, judgement: &Judgement) -> bool {
-    let suspect = judgement.code == Code::HttpRedirected || judgement.code.group() == Group::Proxy;
+    let gateway = matches!(case.evidence.number(Fact::Status), Some(502..=504));
+    let suspect = gateway || judgement.code == Code::HttpRedirected || judgement.code.group() == Group::Proxy;
     suspect && case.ask.proxy().is_none() && case.evidence.number(Fact::Status).is_some()
 }
 

@@ -27,14 +27,11 @@ pub(super) fn judge(case: &Case, status: u64) -> Option<Judgement> {
             let sentence = format!("A network portal answers for {target} and wants a login first (511).");
             Some(Judgement::fail(Code::HttpRedirected, Confidence::Likely, sentence).remedy(Who::Network, case.rule()))
         }
-        (413, _) | (_, None) => None,
-        (500..=599, Some(words)) => {
-            let sentence = format!("{} can't reach the service ({status}, {words}).", a_proxy(case));
-            Some(Judgement::fail(Code::ProxyUpstreamFailed, Confidence::Likely, sentence).remedy(
-                Who::TargetHost,
-                format!("Start the service on {target}, or allow the proxy to connect to it."),
-            ))
+        (502..=504, None) => {
+            matches!(answered_by(case), Some(Answerer::Device { .. })).then(|| unreached(case, status, ""))
         }
+        (413, _) | (_, None) => None,
+        (500..=599, Some(words)) => Some(unreached(case, status, &format!(", {words}"))),
         (_, Some(words)) => {
             let page =
                 case.evidence.text(Fact::Location).map_or(String::new(), |page| format!(" It points to {page}."));
@@ -42,6 +39,15 @@ pub(super) fn judge(case: &Case, status: u64) -> Option<Judgement> {
             Some(Judgement::fail(Code::ProxyDenied, Confidence::Likely, sentence).remedy(Who::Network, exempt))
         }
     }
+}
+
+/// A gateway's answer of somebody who is not the host.
+fn unreached(case: &Case, status: u64, words: &str) -> Judgement {
+    let sentence = format!("{} can't reach the service ({status}{words}).", a_proxy(case));
+    Judgement::fail(Code::ProxyUpstreamFailed, Confidence::Likely, sentence).remedy(
+        Who::TargetHost,
+        format!("Start the service on {}, or allow the proxy to connect to it.", case.target()),
+    )
 }
 
 /// A page that somebody nearer than the host gives, at addresses of nobody too.
