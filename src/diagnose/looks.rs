@@ -30,7 +30,8 @@ pub fn wanted(case: &Case, judgement: &Judgement) -> Vec<Look> {
     let full = (judgement.status == Status::Pass && is_filled(case)).then_some(Look::FullPackets);
     let again = (judgement.status == Status::Pass && repeated(case)).then_some(Look::Again);
     let netbios = is_silent_share(case).then_some(Look::Netbios);
-    let further = [at_way(case, judgement), at_tls(case, judgement), at_websocket(case, judgement)];
+    let further =
+        [at_way(case, judgement), at_tls(case, judgement), at_websocket(case, judgement), at_page(case, judgement)];
     small
         .into_iter()
         .chain(full)
@@ -63,11 +64,28 @@ fn heavy(case: &Case) -> bool {
     !bare && case.evidence.steps.iter().any(|step| step.kind == StepKind::Request)
 }
 
+/// A page in plain HTTP that nothing in it proves to be the target's.
+fn at_page(case: &Case, judgement: &Judgement) -> Option<Look> {
+    let Probe::Http(http) = &case.ask.probe else { return None };
+    let evidence = case.evidence;
+    let proven = evidence.holds(Fact::Echoed) || evidence.holds(Fact::BodyMatches);
+    let status = evidence.number(Fact::Status)?;
+    let told = matches!(judgement.code, Code::Ok | Code::ProxyDenied | Code::HttpStatus | Code::HttpAltered);
+    (http.https != Some(true) && !proven && status < 500 && told && !heavy(case)).then_some(Look::StandIn)
+}
+
 /// The look at a TLS handshake that decides most.
 fn at_tls(case: &Case, judgement: &Judgement) -> Option<Look> {
     match judgement.code {
         Code::TlsDropped | Code::TlsReset if over_http(case) => Some(Look::Hello),
+        // Of all that a server refuses so, only a name is not told in the alert.
+        Code::TlsVersion if over_http(case) && case.evidence.text(Fact::TlsAlert) == Some("handshake_failure") => {
+            Some(Look::Hello)
+        }
         Code::TlsExpired | Code::TlsNotYetValid if over_http(case) => Some(Look::Clock),
+        Code::ClosedAfterConnect | Code::ResetOnPayload if in_plain_http(case) && only_accepted(case) => {
+            Some(Look::Hello)
+        }
         _ => None,
     }
 }
@@ -119,7 +137,8 @@ fn at_way(case: &Case, judgement: &Judgement) -> Option<Look> {
 
 /// Something else than the service seems to have answered a direct request.
 fn answered_for(case: &Case, judgement: &Judgement) -> bool {
-    let suspect = judgement.code == Code::HttpRedirected || judgement.code.group() == Group::Proxy;
+    let gateway = matches!(case.evidence.number(Fact::Status), Some(502..=504));
+    let suspect = gateway || judgement.code == Code::HttpRedirected || judgement.code.group() == Group::Proxy;
     suspect && case.ask.proxy().is_none() && case.evidence.number(Fact::Status).is_some()
 }
 
@@ -205,6 +224,14 @@ fn is_filled(case: &Case) -> bool {
 pub fn headers(ask: &Ask, address: SocketAddr) -> u64 {
     let of_ip = if address.ip().to_canonical().is_ipv4() { 20 } else { 40 };
     of_ip + if ask.probe.protocol().transport() == Transport::Tcp { 20 } else { 8 + 4 }
+}
+
+fn in_plain_http(case: &Case) -> bool {
+    match &case.ask.probe {
+        Probe::Http(http) => http.https != Some(true),
+        Probe::Websocket(websocket) => websocket.https != Some(true),
+        _ => false,
+    }
 }
 
 /// Whether TLS carries HTTP there: what is asked again is asked in HTTP.

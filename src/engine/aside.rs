@@ -126,7 +126,7 @@ pub(super) async fn location(planned: &PlannedProbe, address: SocketAddr, seen: 
     trace.fact(Fact::LocationIsTarget, there.iter().any(|ip| target.contains(ip)));
 }
 
-fn varied(ask: &Ask) -> Ask {
+pub(super) fn varied(ask: &Ask) -> Ask {
     Ask { token: Token::random(), ..ask.clone() }
 }
 
@@ -151,7 +151,7 @@ async fn answer(planned: &PlannedProbe, ask: &Ask, net: &Net, trace: &Trace) -> 
     best.unwrap_or_else(|| (judged(planned, ask, None, &named), named))
 }
 
-async fn one(
+pub(super) async fn one(
     planned: &PlannedProbe,
     ask: &Ask,
     address: SocketAddr,

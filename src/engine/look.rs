@@ -6,7 +6,7 @@ use std::time::Duration;
 use futures_util::future::{BoxFuture, join_all};
 
 use super::aside;
-use super::segments;
+use super::{segments, stand_in};
 use crate::model::evidence::Evidence;
 use crate::model::fact::Fact;
 use crate::model::look::Look;
@@ -49,6 +49,7 @@ pub(super) async fn take(
             Look::OtherWay => Box::pin(aside::other_way(planned, net, trace)),
             Look::Lighter => Box::pin(aside::lighter(planned, net, trace)),
             Look::Location => Box::pin(aside::location(planned, address, seen, net, trace)),
+            Look::StandIn => Box::pin(stand_in::look(planned, address, seen, net, trace)),
             Look::ProxyItself => Box::pin(aside::proxy_itself(planned, address, trace)),
             Look::ProxyRules => Box::pin(aside::proxy_rules(planned, address, net, trace)),
             Look::Netbios => Box::pin(probe::smb::look_for_netbios(&planned.ask, address, trace)),

@@ -10,3 +10,4 @@ pub mod record;
 pub mod retry;
 pub mod runner;
 mod segments;
+mod stand_in;

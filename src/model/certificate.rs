@@ -20,6 +20,26 @@ pub struct Presented {
     /// SHA-256 of the public key; empty where it can't be read.
     #[serde(default)]
     pub key: String,
+    /// The size of its RSA key; absent where it has another kind.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub rsa_bits: Option<usize>,
+    /// The hash under its signature, where nobody accepts that one any more.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub weak_hash: Option<String>,
+    /// Where it says that its issuer's certificate can be had.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub issuer_at: Option<String>,
+}
+
+impl Presented {
+    /// The least size of an RSA key that is accepted.
+    pub const LEAST_RSA_BITS: usize = 2048;
+
+    /// Whether its key is too short to be accepted.
+    #[must_use]
+    pub fn has_short_key(&self) -> bool {
+        self.rsa_bits.is_some_and(|bits| bits < Self::LEAST_RSA_BITS)
+    }
 }
 
 /// What is wrong with one certificate of a chain.
@@ -52,6 +72,8 @@ pub enum Wrong {
     BadSignature,
     /// It is signed with an algorithm that is no longer accepted.
     WeakSignature,
+    /// Its key is too short.
+    WeakKey,
     /// It can't be read, or breaks the rules for certificates.
     Malformed,
     /// The trust store refuses it for a reason that has no better word.

@@ -105,6 +105,8 @@ facts! {
     GetStatus = "get-status": "the HTTP status that came to a GET of the same page, after another method failed; or no answer",
     LocationIsTarget = "location-is-target": "whether the host that a redirect points to has an address of the target",
     Server = "server": "the Server header",
+    NowhereAnswer = "nowhere-answer": "what the same request came to for a host, or at an address, that can't exist: the same page, another, or none",
+    OtherPageAnswer = "other-page-answer": "what a request for a page that can't exist came to: the same page, another, or none",
     BodyBytes = "body-bytes": "bytes of the answer's body",
     RequestBodyBytes = "request-body-bytes": "bytes of the request's body that were sent",
     RequestBodyWanted = "request-body-wanted": "bytes of the request's body that were to be sent",

@@ -27,6 +27,8 @@ pub enum Look {
     Lighter,
     /// Whether the other host that a redirect points to is the target by another name.
     Location,
+    /// Whether the page that came is given to everybody: for hosts that can't exist, too.
+    StandIn,
     /// Whether a file server that is silent on its port answers on that of NetBIOS.
     Netbios,
     /// What comes back to TLS hellos with other server names, and to plain HTTP on the same port.

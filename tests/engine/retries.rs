@@ -14,7 +14,7 @@ use tokio::net::TcpListener;
 use super::{ANYWHERE, miradore, outcome, plan_of, respond, run, set};
 use crate::support::hostile::closed_port;
 
-/// A web server that resets the first connections on their first bytes; with the number of connections so far.
+/// A web server that resets the first requests on their first bytes; with the number of requests so far.
 async fn moody(resets: u32) -> (u16, Arc<AtomicU32>) {
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
     let port = listener.local_addr().expect("bound").port();
@@ -22,8 +22,11 @@ async fn moody(resets: u32) -> (u16, Arc<AtomicU32>) {
     let counted = Arc::clone(&connections);
     tokio::spawn(async move {
         while let Ok((mut stream, _)) = listener.accept().await {
-            let number = counted.fetch_add(1, Ordering::SeqCst);
-            let _ = stream.read(&mut [0; 4096]).await;
+            let mut first = [0; 4096];
+            let _ = stream.read(&mut first).await;
+            // What looks for the reason in between says something else.
+            let asked = first.starts_with(b"GET ");
+            let number = if asked { counted.fetch_add(1, Ordering::SeqCst) } else { 0 };
             if number < resets {
                 socket2::SockRef::from(&stream).set_linger(Some(Duration::ZERO)).expect("linger");
             } else {

@@ -32,14 +32,15 @@ pub fn write(wanted: &BTreeMap<String, Certificate>, folder: &Path) -> Result<()
             return Err("certificates: `by` names one that is not there, or they go in a circle".to_owned());
         }
     }
-    for (name, (certificate, by)) in &issued {
+    for (name, (certificate, _)) in &issued {
+        let behind = match &wanted[name].chain {
+            Some(chosen) => chosen.clone(),
+            None => authorities(name, &issued),
+        };
         let mut chain = certificate.pem();
-        let mut above = by.as_ref();
-        while let Some((issuer, next)) = above.and_then(|name| issued.get(name)) {
-            if next.is_some() {
-                chain += &issuer.pem();
-            }
-            above = next.as_ref();
+        for name in &behind {
+            let (presented, _) = issued.get(name).ok_or(format!("certificates: `chain` names `{name}`"))?;
+            chain += &presented.pem();
         }
         let key = certificate.key().serialize_pem();
         let both = format!("{chain}{key}");
@@ -49,6 +50,19 @@ pub fn write(wanted: &BTreeMap<String, Certificate>, folder: &Path) -> Result<()
         }
     }
     Ok(())
+}
+
+/// The authorities between a certificate and its root.
+fn authorities(name: &str, issued: &Issuers) -> Vec<String> {
+    let mut names = Vec::new();
+    let mut above = issued.get(name).and_then(|(_, by)| by.as_ref());
+    while let Some((name, by)) = above.and_then(|name| issued.get_key_value(name)).map(|(name, (_, by))| (name, by)) {
+        if by.is_some() {
+            names.push(name.clone());
+        }
+        above = by.as_ref();
+    }
+    names
 }
 
 fn make(name: &str, wanted: &Certificate, issued: &Issuers) -> Result<CertifiedIssuer<'static, KeyPair>, String> {

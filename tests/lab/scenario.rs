@@ -133,6 +133,8 @@ pub struct Certificate {
     pub names: Vec<String>,
     /// The authority that signs it, by its name in this map; none: itself.
     pub by: Option<String>,
+    /// The certificates that are presented behind it, by their names in this map; none given: all authorities but the root.
+    pub chain: Option<Vec<String>>,
     #[serde(default)]
     pub valid: Validity,
 }

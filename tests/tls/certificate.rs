@@ -66,6 +66,30 @@ async fn a_server_that_leaves_out_its_intermediate_is_told_so() {
 }
 
 #[tokio::test]
+async fn a_server_that_leaves_out_the_upper_of_two_intermediates_is_told_which() {
+    let folder = tempfile::tempdir().unwrap();
+    let root = Authority::root("Test Root");
+    let upper = root.intermediate("Test Upper", When::Now);
+    let lower = upper.intermediate("Test Lower", When::Now);
+    let seen = present(&lower.issue(&[HOST], When::Now).with(&[&lower]), trusting(&root, &folder)).await;
+    assert_eq!(seen.judgement.code, Code::TlsUntrusted);
+    assert_eq!(fault(&seen), (1, "incomplete-chain".to_owned()));
+    let missing = "the issuer of its intermediate CN=Test Lower, CN=Test Upper, was neither presented";
+    assert!(seen.judgement.sentence.contains(missing), "{}", seen.judgement.sentence);
+}
+
+#[tokio::test]
+async fn what_a_server_presents_instead_of_its_intermediate_is_named() {
+    let folder = tempfile::tempdir().unwrap();
+    let root = Authority::root("Test Root");
+    let stray = root.intermediate("Stray", When::Now);
+    let issued = root.intermediate("Test Issuing", When::Now).issue(&[HOST], When::Now).with(&[&stray]);
+    let seen = present(&issued, trusting(&root, &folder)).await;
+    assert_eq!(fault(&seen), (0, "incomplete-chain".to_owned()));
+    assert!(seen.judgement.sentence.contains("(CN=Stray was presented instead"), "{}", seen.judgement.sentence);
+}
+
+#[tokio::test]
 async fn a_self_signed_certificate_is_untrusted() {
     for authority in [false, true] {
         let seen = present(&self_signed(&[HOST], authority), TlsExpectation::default()).await;

@@ -1,15 +1,19 @@
 //! Answers over HTTP that something else than the service gave: a proxy that nobody configured, a portal, a block page.
 
-use super::Case;
 use super::reach::{self, Answerer};
+use super::{Case, http, proxy};
 use crate::model::code::Code;
 use crate::model::fact::Fact;
 use crate::model::finding::{Confidence, Judgement, Who};
 
-/// Judges an answer to a direct request by what a proxy or portal says in it; nothing where nothing speaks for one.
+/// Judges an answer by what a proxy or portal says in it that should have no part in it: none is between in a tunnel either.
+/// Nothing where nothing speaks for one.
 pub(super) fn judge(case: &Case, status: u64) -> Option<Judgement> {
-    if case.ask.proxy().is_some() || case.evidence.holds(Fact::Echoed) {
+    if http::forwarded(case) || case.evidence.holds(Fact::Echoed) {
         return None;
+    }
+    if let Some(judgement) = for_everybody(case, status) {
+        return Some(judgement);
     }
     let target = case.target();
     let exempt = format!("{} Exempt it from the proxy on the way.", case.rule());
@@ -23,14 +27,11 @@ pub(super) fn judge(case: &Case, status: u64) -> Option<Judgement> {
             let sentence = format!("A network portal answers for {target} and wants a login first (511).");
             Some(Judgement::fail(Code::HttpRedirected, Confidence::Likely, sentence).remedy(Who::Network, case.rule()))
         }
-        (413, _) | (_, None) => None,
-        (500..=599, Some(words)) => {
-            let sentence = format!("{} can't reach the service ({status}, {words}).", a_proxy(case));
-            Some(Judgement::fail(Code::ProxyUpstreamFailed, Confidence::Likely, sentence).remedy(
-                Who::TargetHost,
-                format!("Start the service on {target}, or allow the proxy to connect to it."),
-            ))
+        (502..=504, None) => {
+            matches!(answered_by(case), Some(Answerer::Device { .. })).then(|| unreached(case, status, ""))
         }
+        (413, _) | (_, None) => None,
+        (500..=599, Some(words)) => Some(unreached(case, status, &format!(", {words}"))),
         (_, Some(words)) => {
             let page =
                 case.evidence.text(Fact::Location).map_or(String::new(), |page| format!(" It points to {page}."));
@@ -38,6 +39,55 @@ pub(super) fn judge(case: &Case, status: u64) -> Option<Judgement> {
             Some(Judgement::fail(Code::ProxyDenied, Confidence::Likely, sentence).remedy(Who::Network, exempt))
         }
     }
+}
+
+/// A gateway's answer of somebody who is not the host.
+fn unreached(case: &Case, status: u64, words: &str) -> Judgement {
+    let sentence = format!("{} can't reach the service ({status}{words}).", a_proxy(case));
+    Judgement::fail(Code::ProxyUpstreamFailed, Confidence::Likely, sentence).remedy(
+        Who::TargetHost,
+        format!("Start the service on {}, or allow the proxy to connect to it.", case.target()),
+    )
+}
+
+/// A page that somebody nearer than the host gives, at addresses of nobody too.
+fn for_everybody(case: &Case, status: u64) -> Option<Judgement> {
+    let Answerer::Device { named, confidence } = answered_by(case)? else { return None };
+    if !proxy::gives_it_to_everybody(case) {
+        return None;
+    }
+    let sentence = format!(
+        "Not {} answers, but {named}, with a page of its own ({status}): it gave the same one at an address that is nobody's.",
+        case.target()
+    );
+    let remedy = format!("{} Exempt it from that device (a portal or web filter).", case.rule());
+    Some(Judgement::fail(Code::HttpRedirected, confidence, sentence).remedy(Who::Network, remedy))
+}
+
+/// A good answer that somebody nearer than the host gave, and nothing shows that the host had a part in it: no `Via`, and the
+/// same page for whatever is asked.
+pub(super) fn unproven(case: &Case, status: u64) -> Option<Judgement> {
+    let Answerer::Device { named, confidence } = answered_by(case)? else { return None };
+    let text = |fact| case.evidence.text(fact);
+    if text(Fact::Via).is_some()
+        || text(Fact::NowhereAnswer) != Some("none")
+        || text(Fact::OtherPageAnswer) != Some("same")
+        || case.evidence.holds(Fact::Echoed)
+        || case.evidence.holds(Fact::BodyMatches)
+    {
+        return None;
+    }
+    let sentence = format!(
+        "{} answered over HTTP (status {status}), but not from where the host is: it is {named} that accepts in the host's name and \
+         gives the same page for whatever is asked. Whether the host itself is reached is not proved.",
+        case.target()
+    );
+    let remedy = format!(
+        "Look at the page: if it is not the service's own, exempt this flow from that device; give the check a text that only \
+         the service sends (`contains`) to prove it. {}",
+        case.exact_rule()
+    );
+    Some(Judgement::warn(Code::AcceptedInPath, confidence, sentence).remedy(Who::Network, remedy))
 }
 
 /// Judges a redirect to another host, which is no answer of the service; nothing where it stays on the same one.

@@ -34,6 +34,7 @@ use crate::model::way::Way;
 pub use intercepted::host_of;
 pub use name::beside as with_names;
 pub(in crate::diagnose) use other_way::withdraw;
+pub use reach::has_stand_in;
 pub(super) use reach::is_host as refusal_is_of_host;
 pub use stage::judge;
 pub(in crate::diagnose) use tls::inspector;

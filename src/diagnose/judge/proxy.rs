@@ -12,7 +12,7 @@ use crate::model::evidence::Failure;
 use crate::model::fact::Fact;
 use crate::model::finding::{Confidence, Judgement, Lost, Who};
 
-pub(super) use refusal::refusal;
+pub(super) use refusal::{gives_it_to_everybody, refusal};
 
 /// Judges a conversation that stopped while the proxy was asked for a tunnel, or for its challenge.
 pub(super) fn judge(case: &Case, failure: Failure) -> Judgement {

@@ -5,6 +5,7 @@ mod answerer;
 mod dropped;
 mod icmp;
 
+pub use answerer::has_stand_in;
 pub(in crate::diagnose) use answerer::is_host;
 pub(super) use answerer::{Answerer, last_hop, unmask, who_answers, with_device};
 pub(super) use dropped::told_of_way;

@@ -43,7 +43,9 @@ fn by_stage(case: &Case) -> Judgement {
         }
         (StepKind::Proxy, _) => proxy::judge(case, failure),
         (StepKind::Tls, _) if sql::judges_tls(case) => sql::judge(case),
-        (StepKind::Tls, _) | (_, Failure::TlsClientCertificate | Failure::TlsAlert) => tls::judge(case, failure),
+        (StepKind::Tls, _) | (_, Failure::TlsClientCertificate | Failure::TlsAlert | Failure::TlsVersion) => {
+            tls::judge(case, failure)
+        }
         (StepKind::Reply, Failure::TimedOut) if is_udp(case) => {
             reach::told_of_way(case).unwrap_or_else(|| by_protocol(case))
         }

@@ -5,10 +5,13 @@ mod dates;
 mod hello;
 pub(in crate::diagnose) mod inspector;
 
+use std::net::IpAddr;
+
 use self::hello::Fate;
+pub(super) use self::hello::instead_of_plain;
 use super::{Case, unforeseen};
 use crate::model::code::Code;
-use crate::model::evidence::Failure;
+use crate::model::evidence::{Failure, StepKind};
 use crate::model::fact::Fact;
 use crate::model::finding::{Confidence, Judgement, Who};
 use crate::model::probe::Probe;
@@ -18,6 +21,7 @@ pub(super) fn judge(case: &Case, failure: Failure) -> Judgement {
         Failure::TimedOut => dropped(case),
         Failure::Reset | Failure::Closed => cut(case, failure),
         Failure::NotTls | Failure::Malformed => not_spoken(case, failure),
+        Failure::TlsVersion if case.evidence.passed(StepKind::Tls) => renegotiation(case),
         Failure::TlsVersion => version(case),
         Failure::TlsAlert => alert(case),
         Failure::TlsClientCertificate => client_certificate(case),
@@ -162,7 +166,14 @@ fn version(case: &Case) -> Judgement {
         );
         return newer(Judgement::warn(Code::TlsVersion, Confidence::Proven, sentence), case);
     }
+    if let Some(judgement) = hello::refused_by_name(case) {
+        return judgement;
+    }
     let (why, confidence) = match case.evidence.text(Fact::TlsAlert) {
+        Some("handshake_failure") if hello::refused_whatever_name(case) => (
+            "it refused what was offered, whatever server name was asked for (alert handshake_failure): no cipher in common, only older versions, or no certificate at all",
+            Confidence::Likely,
+        ),
         Some("handshake_failure") => (
             "it refused what was offered (alert handshake_failure): no cipher in common, only older versions, or a name it has no certificate for",
             Confidence::Likely,
@@ -186,23 +197,49 @@ fn newer(judgement: Judgement, case: &Case) -> Judgement {
 fn alert(case: &Case) -> Judgement {
     let target = case.target();
     let alert = case.evidence.text(Fact::TlsAlert).unwrap_or("unknown");
+    if alert == "unrecognized_name" && is_address(name(case)) {
+        return hello::without_name(case);
+    }
     if alert == "unrecognized_name" {
         let sentence =
             format!("{target} has no certificate for the name `{}` and ended the TLS handshake.", name(case));
-        return Judgement::fail(Code::TlsNameMismatch, Confidence::Proven, sentence).remedy(
-            Who::TargetHost,
-            format!(
-                "Bind a certificate for `{}` to port {}, or use the name that the server knows.",
-                name(case),
-                case.ask.port
-            ),
-        );
+        return bind_certificate(Judgement::fail(Code::TlsNameMismatch, Confidence::Proven, sentence), case);
     }
-    let sentence = format!("{target} speaks TLS, but ended the handshake with the alert {alert}.");
+    if let Some(judgement) = hello::refused_by_name(case) {
+        return judgement;
+    }
+    let why = match alert {
+        "internal_error" => ": many do so that have no certificate for the name, or can't use theirs",
+        "no_application_protocol" => ": it does not speak HTTP/1.1 there",
+        _ => "",
+    };
+    let sentence = format!("{target} speaks TLS, but ended the handshake with the alert {alert}{why}.");
     Judgement::fail(Code::TlsReset, Confidence::Proven, sentence).remedy(
         Who::TargetHost,
         format!("Look for the reason in the log of the service on port {} of {}.", case.ask.port, case.ask.host),
     )
+}
+
+fn bind_certificate(judgement: Judgement, case: &Case) -> Judgement {
+    judgement.remedy(
+        Who::TargetHost,
+        format!(
+            "Bind a certificate for `{}` to port {}, or use the name that the server knows.",
+            name(case),
+            case.ask.port
+        ),
+    )
+}
+
+/// TLS was agreed, and the request met a second handshake. That has one common reason: a certificate that is wanted for a
+/// single page (TLS 1.2; RFC 5746 leaves it to this side to refuse).
+fn renegotiation(case: &Case) -> Judgement {
+    let sentence = format!(
+        "{} agreed on TLS, and then wanted a second handshake for the request, as servers do that ask for a certificate of this \
+         side only for some pages.",
+        case.target()
+    );
+    give_certificate(Judgement::fail(Code::TlsClientCertificate, Confidence::Likely, sentence), case)
 }
 
 fn client_certificate(case: &Case) -> Judgement {
@@ -224,6 +261,10 @@ fn give_certificate(judgement: Judgement, case: &Case) -> Judgement {
             case.ask.port, case.ask.host
         ),
     )
+}
+
+fn is_address(name: &str) -> bool {
+    name.trim_matches(['[', ']']).parse::<IpAddr>().is_ok()
 }
 
 /// The name that the certificate must be for.

@@ -6,7 +6,7 @@ mod idle;
 mod other;
 mod refused;
 
-use super::{Case, http, unforeseen};
+use super::{Case, http, tls, unforeseen};
 use crate::model::code::Code;
 use crate::model::evidence::{Failure, StepKind};
 use crate::model::fact::Fact;
@@ -53,6 +53,9 @@ fn works(case: &Case, settings: &Websocket) -> Judgement {
 fn unanswered(case: &Case, stage: StepKind, failure: Failure) -> Judgement {
     let target = case.target();
     let sent = case.evidence.number(Fact::SentBytes) != Some(0);
+    if let Some(judgement) = tls::instead_of_plain(case) {
+        return judgement;
+    }
     let judgement = match failure {
         Failure::TimedOut => Judgement::fail(
             Code::Silent,

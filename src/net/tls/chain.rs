@@ -6,8 +6,10 @@ use std::time::Duration;
 use rustls::pki_types::{CertificateDer, UnixTime};
 use x509_parser::asn1_rs::Any;
 use x509_parser::certificate::X509Certificate;
-use x509_parser::extensions::GeneralName;
+use x509_parser::extensions::{GeneralName, ParsedExtension};
+use x509_parser::oid_registry::OID_PKIX_ACCESS_DESCRIPTOR_CA_ISSUERS;
 use x509_parser::prelude::FromDer;
+use x509_parser::public_key::PublicKey;
 
 use crate::model::certificate::Presented;
 
@@ -46,6 +48,9 @@ impl Link {
                 not_after: rfc3339(until),
                 sha256,
                 key: fingerprint(certificate.public_key().raw),
+                rsa_bits: rsa_bits(&certificate),
+                weak_hash: weak_hash(&certificate).map(str::to_owned),
+                issuer_at: issuer_at(&certificate),
             },
             validity: Some((from, until)),
             for_servers: for_servers(&certificate),
@@ -130,6 +135,39 @@ fn for_servers(certificate: &X509Certificate) -> bool {
         Ok(Some(usage)) => usage.value.server_auth || usage.value.any,
         _ => true,
     }
+}
+
+fn rsa_bits(certificate: &X509Certificate) -> Option<usize> {
+    match certificate.public_key().parsed().ok()? {
+        PublicKey::RSA(key) => Some(key.key_size()),
+        _ => None,
+    }
+}
+
+/// Hashes that are no longer accepted, by the identifier of the signature (RFC 8017, RFC 5758).
+fn weak_hash(certificate: &X509Certificate) -> Option<&'static str> {
+    let known = [
+        ("1.2.840.113549.1.1.4", "MD5"),
+        ("1.2.840.113549.1.1.5", "SHA-1"),
+        ("1.2.840.10040.4.3", "SHA-1"),
+        ("1.2.840.10045.4.1", "SHA-1"),
+    ];
+    let signature = certificate.signature_algorithm.algorithm.to_id_string();
+    known.iter().find(|(number, _)| *number == signature).map(|(_, hash)| *hash)
+}
+
+/// Where the issuer's certificate is, as the certificate says (RFC 5280 4.2.2.1).
+fn issuer_at(certificate: &X509Certificate) -> Option<String> {
+    let places = certificate.extensions().iter().find_map(|extension| match extension.parsed_extension() {
+        ParsedExtension::AuthorityInfoAccess(places) => Some(places),
+        _ => None,
+    })?;
+    let issuers =
+        places.accessdescs.iter().filter(|place| place.access_method == OID_PKIX_ACCESS_DESCRIPTOR_CA_ISSUERS);
+    issuers.into_iter().find_map(|place| match &place.access_location {
+        GeneralName::URI(uri) => Some(printable(uri)),
+        _ => None,
+    })
 }
 
 fn address(bytes: &[u8]) -> Option<IpAddr> {

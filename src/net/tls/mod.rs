@@ -217,9 +217,7 @@ async fn agree(session: Session, trusted_by: &str) -> Shaken {
 
 /// Ends the step with what an error of the handshake stands for, and tells what was seen until then.
 fn fail(error: &io::Error, heard: &Heard<Stream>, recorder: &Recorder, step: OpenStep, trace: &Trace) -> Failure {
-    if let Some(chain) = recorder.chain() {
-        tell_chain(&chain, trace);
-    }
+    let links = recorder.chain().map(|chain| tell_chain(&chain, trace)).unwrap_or_default();
     let requested = recorder.certificate_requested();
     trace.fact(Fact::TlsClientCertificate, requested);
     let Some(tls) = inside(error) else {
@@ -247,7 +245,8 @@ fn fail(error: &io::Error, heard: &Heard<Stream>, recorder: &Recorder, step: Ope
                 Error::InvalidCertificate(error) => verdict::wrong_of(error),
                 _ => Wrong::Malformed,
             };
-            tell_faults(&[Fault { certificate: 0, what }], trace);
+            let short = verdict::short_key(what, &links);
+            tell_faults(&[short.unwrap_or(Fault { certificate: 0, what })], trace);
         }
         _ => {}
     }

@@ -205,10 +205,16 @@ fn faults(wrong: Wrong, chain: &Chain, links: &[Link], name: &ServerName<'_>, no
         Wrong::UnknownIssuer | Wrong::Refused | Wrong::Malformed => Some(place(wrong, links, &path)),
         _ => None,
     };
-    let first = first.unwrap_or(Fault { certificate: 0, what: wrong });
+    let first = first.or_else(|| short_key(wrong, links)).unwrap_or(Fault { certificate: 0, what: wrong });
     seen.retain(|fault| *fault != first);
     seen.insert(0, first);
     seen
+}
+
+/// Signatures by keys that are too short are not even looked at, and called bad.
+pub(super) fn short_key(wrong: Wrong, links: &[Link]) -> Option<Fault> {
+    let short = links.iter().position(|link| link.facts.has_short_key()).filter(|_| wrong == Wrong::BadSignature)?;
+    Some(Fault { certificate: short, what: Wrong::WeakKey })
 }
 
 /// Where the way to a trusted authority ends, and how.
@@ -220,7 +226,7 @@ fn place(wrong: Wrong, links: &[Link], path: &[usize]) -> Fault {
             return Fault { certificate: 0, what: Wrong::WrongPurpose };
         }
         Some(_) if wrong != Wrong::UnknownIssuer => wrong,
-        Some(link) if !link.is_self_issued() && top == 0 => Wrong::IncompleteChain,
+        Some(link) if !link.is_self_issued() => Wrong::IncompleteChain,
         _ => Wrong::UnknownIssuer,
     };
     Fault { certificate: top, what }

@@ -31,12 +31,14 @@ impl Answer<'_> {
             .or_else(|| self.short())
             .or_else(|| self.page_changed())
             .or_else(|| self.upload_in_parts())
+            .or_else(|| intercepted::unproven(self.case, self.status))
             .unwrap_or_else(|| self.pass())
     }
 
     /// A page that a proxy or a portal made, not the service.
     fn made_on_the_way(&self) -> Option<Judgement> {
-        if self.case.evidence.holds(Fact::Echoed) || self.explicitly_accepted() {
+        let for_everybody = proxy::gives_it_to_everybody(self.case);
+        if self.case.evidence.holds(Fact::Echoed) || self.explicitly_accepted() && !for_everybody {
             return None;
         }
         if forwarded(self.case)

@@ -75,9 +75,9 @@ fn slow(case: &Case, bytes: u64, of: Option<u64>, doing: &str) -> Option<Judgeme
 }
 
 /// Whether the request was given to a proxy in plain text, so that the proxy itself may have answered.
-fn forwarded(case: &Case) -> bool {
-    let https = matches!(&case.ask.probe, Probe::Http(settings) if settings.https == Some(true));
-    case.ask.proxy().is_some() && !https
+pub(super) fn forwarded(case: &Case) -> bool {
+    let plain = matches!(&case.ask.probe, Probe::Http(settings) if settings.https != Some(true));
+    case.ask.proxy().is_some() && plain
 }
 
 /// A failure of the network on a connection that was open already.

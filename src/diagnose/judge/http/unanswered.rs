@@ -1,6 +1,6 @@
 //! Requests on which no status came back.
 
-use super::super::{Case, proxy, unforeseen};
+use super::super::{Case, proxy, tls, unforeseen};
 use super::{forwarded, lost_on_the_way, of_tls, slow, upload};
 use crate::model::code::Code;
 use crate::model::evidence::{Failure, StepKind};
@@ -18,6 +18,11 @@ pub(super) fn judge(case: &Case, settings: &Http, kind: StepKind, failure: Failu
     }
     if forwarded(case)
         && let Some(judgement) = proxy::forwarded(case, failure)
+    {
+        return judgement;
+    }
+    if matches!(failure, Failure::Closed | Failure::Reset)
+        && let Some(judgement) = tls::instead_of_plain(case)
     {
         return judgement;
     }

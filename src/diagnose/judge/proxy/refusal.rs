@@ -70,7 +70,7 @@ fn passed_on(case: &Case) -> bool {
 
 fn author(case: &Case, status: u64) -> Author {
     let evidence = case.evidence;
-    if evidence.text(Fact::ProxyError).is_some() {
+    if evidence.text(Fact::ProxyError).is_some() || gives_it_to_everybody(case) {
         return Author::Proxy;
     }
     // This proxy signs its own answers, and did not sign this one.
@@ -88,6 +88,11 @@ fn author(case: &Case, status: u64) -> Author {
         Some(_) if evidence.holds(Fact::OtherWayWorks) => Author::Proxy,
         _ => Author::Unknown,
     }
+}
+
+/// Whether the same page came for a host that can't exist.
+pub(in super::super) fn gives_it_to_everybody(case: &Case) -> bool {
+    case.evidence.text(Fact::NowhereAnswer) == Some("same")
 }
 
 /// Whether the proxy forwards plain requests to the target, as was tried after it gave no tunnel.
@@ -109,6 +114,9 @@ fn tunnels_elsewhere(case: &Case) -> bool {
 }
 
 fn denied(case: &Case, proxy: &Proxy, status: u64) -> Judgement {
+    if case.evidence.text(Fact::ProxyError).is_none() && gives_it_to_everybody(case) {
+        return own_page(case, proxy, status);
+    }
     let page = case.evidence.text(Fact::Location).map_or(String::new(), |page| format!(" It points to {page}."));
     let sentence = format!(
         "The proxy {} forbids {} by its own rules ({status}{}).{page}",
@@ -119,6 +127,17 @@ fn denied(case: &Case, proxy: &Proxy, status: u64) -> Judgement {
     let whole = forbids_plain(case) || case.evidence.text(Fact::ProxyError).is_some();
     let confidence = if whole { Confidence::Proven } else { Confidence::Likely };
     Judgement::fail(Code::ProxyDenied, confidence, sentence).remedy(Who::Network, permit(case, proxy))
+}
+
+/// Only the proxy can have written a page that came for a host that does not exist, too.
+fn own_page(case: &Case, proxy: &Proxy, status: u64) -> Judgement {
+    let (place, target) = (place(proxy), case.ask.target());
+    let sentence = format!(
+        "The proxy {place} answers for {target} with a page of its own ({status}): it gave the same one for a host that does not \
+         exist. It does not let the request pass, or is no proxy but a web server."
+    );
+    let remedy = format!("{} See that {place} is the right proxy.", permit(case, proxy));
+    Judgement::fail(Code::ProxyDenied, Confidence::Likely, sentence).remedy(Who::Network, remedy)
 }
 
 fn perhaps_denied(case: &Case, proxy: &Proxy) -> Judgement {

@@ -55,6 +55,12 @@ pub(super) fn stranger(evidence: &Evidence, host: IpAddr) -> Option<Stranger> {
     Some(Stranger { device: device(&way, &others, &answer), after: way.last().map(hop), confidence })
 }
 
+/// Whether somebody before the host accepts on the port in its name.
+#[must_use]
+pub fn has_stand_in(evidence: &Evidence, host: IpAddr) -> bool {
+    stranger(evidence, host).is_some()
+}
+
 /// Whether the answer has passed fewer routers than there are, as the last of them itself would send it.
 fn comes_from_last_hop(way: &Way, answer: &Answered) -> bool {
     let Some(last) = answer.ttl.and_then(|ttl| way.at(ttl.checked_sub(1)?)) else { return false };
@@ -94,9 +100,11 @@ pub(in crate::diagnose) fn is_host(evidence: &Evidence, host: IpAddr) -> bool {
 /// the last that answered before the packets were lost.
 pub(in crate::diagnose::judge) fn last_hop(evidence: &Evidence, host: Option<IpAddr>, code: Code) -> Option<Hop> {
     let way = Way::of_port(evidence);
-    if matches!(code, Code::RefusedInPath | Code::AcceptedInPath | Code::TlsDropped | Code::TlsReset)
-        && let Some(stranger) = host.and_then(|host| stranger(evidence, host))
-    {
+    let by_another = matches!(
+        code,
+        Code::RefusedInPath | Code::AcceptedInPath | Code::TlsDropped | Code::TlsReset | Code::HttpRedirected
+    );
+    if by_another && let Some(stranger) = host.and_then(|host| stranger(evidence, host)) {
         return stranger.device.or(stranger.after);
     }
     if code == Code::LargePacketsLost {

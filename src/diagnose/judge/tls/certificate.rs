@@ -73,12 +73,7 @@ pub(super) fn untrusted(case: &Case) -> Judgement {
         Wrong::SelfSigned => {
             (format!("it is self-signed ({subject}), and this machine does not trust it"), Confidence::Proven)
         }
-        Wrong::IncompleteChain => (
-            format!(
-                "its issuer, {issuer}, was neither presented by the server nor is in this machine's trust store: the server leaves out an intermediate certificate, or that authority is not installed here"
-            ),
-            Confidence::Proven,
-        ),
+        Wrong::IncompleteChain => (incomplete(&chain(case), fault), Confidence::Proven),
         Wrong::UnknownIssuer => {
             (format!("it leads to {issuer}, which this machine does not trust"), Confidence::Proven)
         }
@@ -88,8 +83,17 @@ pub(super) fn untrusted(case: &Case) -> Judgement {
         Wrong::BadSignature => {
             (format!("the signature on {subject} is not that of its issuer, {issuer}"), Confidence::Proven)
         }
+        Wrong::WeakKey => (
+            format!(
+                "the RSA key of {subject} has {} bits, and fewer than {} are no longer accepted",
+                certificate.rsa_bits.unwrap_or_default(),
+                Presented::LEAST_RSA_BITS
+            ),
+            Confidence::Proven,
+        ),
         Wrong::WeakSignature => {
-            (format!("{subject} is signed with an algorithm that is no longer accepted"), Confidence::Proven)
+            let how = certificate.weak_hash.as_deref().unwrap_or("an algorithm");
+            (format!("{subject} is signed with {how}, which is no longer accepted"), Confidence::Proven)
         }
         Wrong::Malformed => ("it can't be read or breaks the rules for certificates".to_owned(), Confidence::Likely),
         _ => (format!("the trust store refuses {subject} from {issuer}"), Confidence::Likely),
@@ -107,7 +111,7 @@ fn trust_remedy(judgement: Judgement, case: &Case, what: Wrong, issuer: &str) ->
         ),
         Wrong::IncompleteChain => judgement.remedy(
             Who::TargetHost,
-            format!("Have {host} present the intermediate certificate on port {port}; if {issuer} is your own root, install it on this machine, or name its PEM file as `ca` in the profile; if nobody knows it, a device on the way intercepts TLS: exempt `{}`.", name(case)),
+            format!("Have {host} present the whole chain on port {port}: the certificate of {issuer} is missing behind its own{}. If {issuer} is your own root, install it on this machine, or name its PEM file as `ca` in the profile; if nobody knows it, a device on the way intercepts TLS: exempt `{}`.", source(case), name(case)),
         ),
         Wrong::UnknownIssuer | Wrong::Refused => judgement.remedy(
             Who::ThisHost,
@@ -117,11 +121,47 @@ fn trust_remedy(judgement: Judgement, case: &Case, what: Wrong, issuer: &str) ->
             Who::ThisHost,
             "Install the system's certificate authorities (on Debian the package `ca-certificates`) on this machine.",
         ),
+        Wrong::WeakKey => judgement.remedy(
+            Who::TargetHost,
+            format!("Have the certificate on port {port} of {host} issued anew, with an RSA key of {} bits or more, or an elliptic one.", Presented::LEAST_RSA_BITS),
+        ),
         _ => judgement.remedy(
             Who::TargetHost,
             format!("Have the certificate on port {port} of {host} issued anew, for server authentication and with SHA-256."),
         ),
     }
+}
+
+/// Why a chain whose last issuer nobody here has is not trusted.
+fn incomplete(chain: &[Presented], fault: Option<Fault>) -> String {
+    let last = chain.get(fault.map_or(0, |fault| fault.certificate)).cloned().unwrap_or_default();
+    let issuer = shown(&last.issuer);
+    let of = match fault.map_or(0, |fault| fault.certificate) {
+        0 => "its issuer".to_owned(),
+        _ => format!("the issuer of its intermediate {}", shown(&last.subject)),
+    };
+    let strays: Vec<&str> = strays(chain).map(|stray| shown(&stray.subject)).take(NAMES_SHOWN).collect();
+    let strays = if strays.is_empty() {
+        String::new()
+    } else {
+        format!(" ({} was presented instead, which did not issue it)", strays.join(", "))
+    };
+    format!(
+        "the chain is incomplete: {of}, {issuer}, was neither presented by the server nor is in this machine's trust store{strays}; \
+         the server leaves out an intermediate certificate, or {issuer} is a root that is not installed here"
+    )
+}
+
+/// Presented certificates that issued none of the others, and are not the server's own.
+fn strays(chain: &[Presented]) -> impl Iterator<Item = &Presented> {
+    let issued = |stray: &Presented| chain.iter().any(|one| one.sha256 != stray.sha256 && one.issuer == stray.subject);
+    chain.iter().skip(1).filter(move |stray| !issued(stray))
+}
+
+/// Where the missing certificate can be had, as the last one says.
+fn source(case: &Case) -> String {
+    let (_, last) = at_fault(case);
+    last.issuer_at.map_or_else(String::new, |place| format!(" (it can be had at {place})"))
 }
 
 fn authorities_unreadable(case: &Case) -> Judgement {

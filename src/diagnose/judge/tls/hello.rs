@@ -1,22 +1,22 @@
 //! What hellos that were said again tell of one that was dropped or cut: whether the server name in it decides.
 
-use super::{ask_network, name};
+use super::{ask_network, bind_certificate, name};
 use crate::diagnose::judge::Case;
-use crate::model::certificate::Hello;
+use crate::model::certificate::{Hello, HelloAnswer};
 use crate::model::code::Code;
 use crate::model::fact::Fact;
 use crate::model::finding::{Confidence, Judgement, Who};
 
 /// What became of a hello, with the code for it.
 #[derive(Clone, Copy)]
-pub(super) struct Fate {
+pub(super) struct Fate<'a> {
     pub code: Code,
     /// What happened to it: "was dropped".
-    pub words: &'static str,
+    pub words: &'a str,
 }
 
 /// The judgement where further hellos tell more than the first one; nothing where none were said, or the same one now passes.
-pub(super) fn judge(case: &Case, fate: Fate) -> Option<Judgement> {
+pub(super) fn judge(case: &Case, fate: Fate<'_>) -> Option<Judgement> {
     let [same, none, other] = hellos(case)?;
     if same.answer.is_tls() {
         return None;
@@ -34,6 +34,47 @@ pub(super) fn tell(case: &Case) -> bool {
     by_name || case.evidence.text(Fact::PlainAnswer).is_some_and(|line| line.starts_with("HTTP/"))
 }
 
+/// The judgement of a hello that met an alert, where hellos with other names, or with none, show that the name decides.
+pub(super) fn refused_by_name(case: &Case) -> Option<Judgement> {
+    let [same, none, other] = hellos(case)?;
+    let HelloAnswer::Alert(alert) = &same.answer else { return None };
+    let passes = |hello: &Hello| hello.answer == HelloAnswer::Hello;
+    if same.name.is_none() && passes(&other) {
+        return Some(nameless(
+            case,
+            Fate { code: Code::TlsNameMismatch, words: &format!("met the alert {alert}") },
+            &other,
+        ));
+    }
+    let through = match (passes(&none), passes(&other)) {
+        (_, true) => format!("with `{}`", other.name.as_deref().unwrap_or_default()),
+        (true, false) if same.name.is_some() => "without a server name".to_owned(),
+        _ => return None,
+    };
+    let sentence = format!(
+        "{} ended the TLS handshake (alert {alert}) because of the server name in it, `{}`: {through}, the same hello was \
+         answered. It has no certificate for that name, or a filter by name is before it.",
+        case.target(),
+        name(case)
+    );
+    Some(bind_certificate(Judgement::fail(Code::TlsNameMismatch, Confidence::Likely, sentence), case))
+}
+
+/// A server that wants a name in the hello, of a target that the profile gives as an address.
+pub(super) fn without_name(case: &Case) -> Judgement {
+    let sentence = format!(
+        "{} ended the TLS handshake (alert unrecognized_name): it has no certificate for hellos without a server name, and an \
+         address can't be one.",
+        case.target()
+    );
+    give_name(Judgement::fail(Code::TlsNameMismatch, Confidence::Proven, sentence), case)
+}
+
+/// Whether every hello that was said met an alert.
+pub(super) fn refused_whatever_name(case: &Case) -> bool {
+    hellos(case).is_some_and(|hellos| hellos.iter().all(|hello| matches!(hello.answer, HelloAnswer::Alert(_))))
+}
+
 fn hellos(case: &Case) -> Option<[Hello; 3]> {
     serde_json::from_value(case.evidence.fact(Fact::TlsHellos)?.clone()).ok()
 }
@@ -45,7 +86,7 @@ pub(super) fn whatever_name(case: &Case) -> &'static str {
 }
 
 /// The same hello got through with another name, or with none.
-fn by_name(case: &Case, fate: Fate, same: &Hello, none: &Hello, other: &Hello) -> Judgement {
+fn by_name(case: &Case, fate: Fate<'_>, same: &Hello, none: &Hello, other: &Hello) -> Judgement {
     let (target, name) = (case.target(), name(case));
     if same.name.is_none() {
         return nameless(case, fate, other);
@@ -74,14 +115,18 @@ fn by_name(case: &Case, fate: Fate, same: &Hello, none: &Hello, other: &Hello) -
 }
 
 /// A target that the profile gives as an address is greeted without a server name.
-fn nameless(case: &Case, fate: Fate, other: &Hello) -> Judgement {
+fn nameless(case: &Case, fate: Fate<'_>, other: &Hello) -> Judgement {
     let sentence = format!(
         "The TLS hello to {} {} because it has no server name, as an address can't be one: with `{}` the same hello was answered.",
         case.target(),
         fate.words,
         other.name.as_deref().unwrap_or_default()
     );
-    Judgement::fail(fate.code, Confidence::Likely, sentence).remedy(
+    give_name(Judgement::fail(fate.code, Confidence::Likely, sentence), case)
+}
+
+fn give_name(judgement: Judgement, case: &Case) -> Judgement {
+    judgement.remedy(
         Who::Profile,
         format!(
             "Give the name of `{}` as `host` in the product and the profile, instead of its address.",
@@ -90,8 +135,21 @@ fn nameless(case: &Case, fate: Fate, other: &Hello) -> Judgement {
     )
 }
 
+/// The judgement where a port that ended a conversation in plain HTTP without a word answers hellos in TLS.
+pub(in crate::diagnose::judge) fn instead_of_plain(case: &Case) -> Option<Judgement> {
+    let answered = hellos(case)?.into_iter().find(|hello| hello.answer.is_tls())?;
+    let how = match &answered.answer {
+        HelloAnswer::Alert(alert) => format!("with the alert {alert}"),
+        _ => "in TLS".to_owned(),
+    };
+    let sentence =
+        format!("{} was asked in plain HTTP and ended the connection; a TLS hello it answers {how}.", case.target());
+    let remedy = format!("It wants HTTPS: set `https: true` for the endpoint `{}`.", case.flow.endpoint);
+    Some(Judgement::fail(Code::WrongService, Confidence::Proven, sentence).remedy(Who::Profile, remedy))
+}
+
 /// No hello got through, whatever its name.
-fn by_content(case: &Case, fate: Fate) -> Option<Judgement> {
+fn by_content(case: &Case, fate: Fate<'_>) -> Option<Judgement> {
     let target = case.target();
     let line = case.evidence.text(Fact::PlainAnswer).filter(|line| line.starts_with("HTTP/"))?;
     if line.split(' ').nth(1) == Some("400") {

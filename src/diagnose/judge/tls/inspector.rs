@@ -1,7 +1,7 @@
 //! Devices and programs that open TLS on purpose, known by the name that they give the authority with which they sign.
 
 /// Words of an issuer's name, and the product that uses them for certificates that it makes on the way.
-const KNOWN: [(&str, &str); 25] = [
+const KNOWN: [(&str, &str); 26] = [
     ("avast web/mail shield", "Avast"),
     ("avg web/mail shield", "AVG"),
     ("bitdefender personal ca", "Bitdefender"),
@@ -20,6 +20,8 @@ const KNOWN: [(&str, &str); 25] = [
     ("mcafee web gateway", "McAfee Web Gateway"),
     ("mitmproxy", "mitmproxy"),
     ("netskope", "Netskope"),
+    // As Squid signs for servers whose own certificate it does not trust.
+    ("not trusted by \"", "Squid"),
     ("portswigger", "Burp Suite"),
     ("securly", "Securly"),
     ("smoothwall", "Smoothwall"),

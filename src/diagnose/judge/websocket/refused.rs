@@ -28,7 +28,7 @@ pub(super) fn judge(case: &Case, settings: &Websocket, status: u64) -> Judgement
 /// The same upgrade works over HTTPS: so there is a WebSocket at the path, and plain HTTP is handled otherwise.
 fn only_in_plain(case: &Case, settings: &Websocket, status: u64) -> Option<Judgement> {
     // What a server answers to an ordinary request, as the upgrade becomes without its headers.
-    if !matches!(status, 200 | 204 | 400 | 404 | 405 | 426) || case.evidence.holds(Fact::Echoed) {
+    if !matches!(status, 200 | 204 | 400 | 404 | 405 | 426 | 505) || case.evidence.holds(Fact::Echoed) {
         return None;
     }
     let other = Other::of(case).filter(|other| other.https && other.works)?;
@@ -53,11 +53,12 @@ pub(super) fn use_https(case: &Case) -> String {
 
 /// The same, where there should be a WebSocket at the path.
 fn refused_here(case: &Case, settings: &Websocket, status: u64) -> Judgement {
-    let as_if_not_asked = matches!(status, 200 | 400 | 426);
+    let as_if_not_asked = matches!(status, 200 | 400 | 426 | 505);
     if as_if_not_asked && case.evidence.holds(Fact::Echoed) {
         return stripped_for_certain(case);
     }
-    let in_between = case.evidence.fact(Fact::Via).is_some() || case.ask.proxy().is_some();
+    // No server finds HTTP/1.1 too old: who asked it did so in HTTP/1.0, as some reverse proxies do unless told otherwise.
+    let in_between = status == 505 || case.evidence.fact(Fact::Via).is_some() || case.ask.proxy().is_some();
     if as_if_not_asked && (in_between || !https(case)) {
         return stripped_perhaps(case, settings, status, in_between);
     }

@@ -1,0 +1,110 @@
+//! Whether a page is the target's at all, or somebody's who gives it to everybody: asked where an answer in plain HTTP proves
+//! nothing by itself.
+//!
+//! Through a proxy, the same is asked of a host that can't exist. Directly, it is first seen how far the one is that accepts;
+//! only where that is nearer than the host, the same is asked at an address that is nobody's, and of a page that can't exist.
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::pin::pin;
+use std::time::Duration;
+
+use futures_util::future::OptionFuture;
+use tokio::time::timeout;
+
+use super::aside::{one, varied};
+use crate::diagnose::judge;
+use crate::model::ask::Ask;
+use crate::model::evidence::{Evidence, Failure};
+use crate::model::fact::Fact;
+use crate::model::probe::{Http, Probe};
+use crate::net::Net;
+use crate::net::path;
+use crate::net::trace::Trace;
+use crate::plan::PlannedProbe;
+
+/// How long distances may be measured. A check that passes should not wait for devices that don't answer.
+const MEASURING: Duration = Duration::from_millis(800);
+
+/// How long they may be where somebody is seen before the host: who that is takes longer.
+const NAMING: Duration = Duration::from_millis(1500);
+
+/// Asks, and publishes whether what came is the page that the check was given.
+pub(super) async fn look(planned: &PlannedProbe, address: SocketAddr, seen: &Evidence, net: &Net, trace: &Trace) {
+    let Probe::Http(settings) = &planned.ask.probe else { return };
+    let page = Http { https: Some(false), path: settings.path.clone(), ..Http::default() };
+    let ask = Ask { probe: Probe::Http(page), ..varied(&planned.ask) };
+    if planned.ask.proxy().is_none() {
+        directly(planned, &ask, address, seen, net, trace).await;
+        return;
+    }
+    let nobody = Ask { host: format!("{}.invalid", ask.token.as_str()), ..ask };
+    tell(planned, &nobody, address, seen, Fact::NowhereAnswer, net, trace).await;
+}
+
+async fn directly(planned: &PlannedProbe, ask: &Ask, address: SocketAddr, seen: &Evidence, net: &Net, trace: &Trace) {
+    let measured = trace.fork();
+    let Some(view) = path::View::new(&planned.ask, address, &net.paths, &measured) else { return };
+    let mut measuring = pin!(view.measure());
+    let ended = timeout(MEASURING, &mut measuring).await.is_ok();
+    if judge::has_stand_in(&measured.so_far(Failure::Interrupted), address.ip()) {
+        let nowhere = SocketAddr::new(nobody(address.ip(), ask), address.port());
+        let page = Http { path: Some(format!("/{}", ask.token.as_str())), https: Some(false), ..Http::default() };
+        let elsewhere = Ask { probe: Probe::Http(page), ..varied(ask) };
+        tokio::join!(
+            tell(planned, ask, nowhere, seen, Fact::NowhereAnswer, net, trace),
+            tell(planned, &elsewhere, address, seen, Fact::OtherPageAnswer, net, trace),
+            OptionFuture::from((!ended).then(|| timeout(NAMING, measuring))),
+        );
+    }
+    trace.adopt(&measured);
+}
+
+/// An address of no host: of those set aside for examples (RFC 5737), or to be discarded (RFC 6666).
+fn nobody(like: IpAddr, ask: &Ask) -> IpAddr {
+    let [last, ..] = ask.token.bytes();
+    if like.to_canonical().is_ipv4() {
+        Ipv4Addr::new(192, 0, 2, 128 + last / 4).into()
+    } else {
+        Ipv6Addr::new(0x100, 0, 0, 0, 0, 0, 0, 0x100 + u16::from(last)).into()
+    }
+}
+
+async fn tell(
+    planned: &PlannedProbe,
+    ask: &Ask,
+    address: SocketAddr,
+    seen: &Evidence,
+    fact: Fact,
+    net: &Net,
+    trace: &Trace,
+) {
+    trace.fact(fact, "none");
+    let (_, there) = one(planned, ask, address, net, trace).await;
+    if there.number(Fact::Status).is_some() {
+        let same = Page::of(seen, &planned.ask) == Page::of(&there, ask);
+        trace.fact(fact, if same { "same" } else { "another" });
+    }
+}
+
+/// What is compared of an answer.
+#[derive(PartialEq)]
+struct Page {
+    status: Option<u64>,
+    server: Option<String>,
+    /// Its beginning, without what was asked for: many pages repeat that.
+    text: Option<String>,
+}
+
+impl Page {
+    fn of(seen: &Evidence, ask: &Ask) -> Self {
+        let Probe::Http(Http { path: Some(path), .. }) = &ask.probe else { return Self::with(seen, &[&ask.host]) };
+        let path = path.trim_matches('/');
+        if path.is_empty() { Self::with(seen, &[&ask.host]) } else { Self::with(seen, &[&ask.host, path]) }
+    }
+
+    fn with(seen: &Evidence, asked: &[&str]) -> Self {
+        let text =
+            seen.text(Fact::Banner).map(|text| asked.iter().fold(text.to_owned(), |text, word| text.replace(word, "")));
+        Self { status: seen.number(Fact::Status), server: seen.text(Fact::Server).map(str::to_owned), text }
+    }
+}
