@@ -97,6 +97,9 @@ fn rejected_somehow(case: &Case) -> Judgement {
 
 fn refused(case: &Case) -> Judgement {
     let transport = case.ask.probe.protocol().transport();
+    if case.evidence.holds(Fact::KeptBack) {
+        return dropped::refused_here(case);
+    }
     if let Some(stranger) = case.address.and_then(|address| answerer::stranger(case.evidence, address.ip())) {
         return answerer::refused_in_path(case, stranger);
     }

@@ -21,7 +21,7 @@ use super::udp;
 use crate::model::ask::Ask;
 use crate::model::fact::Fact;
 use crate::model::probe::Probe;
-use crate::model::way::{Answered, Way, routers_passed};
+use crate::model::way::{Answered, Said, Way, routers_passed};
 use crate::sys;
 use crate::wire::{sql_browser, tftp};
 
@@ -75,10 +75,14 @@ impl<'a> View<'a> {
     /// How far the one is that answers on the very port.
     pub async fn measure(&self) {
         if self.on_link() {
+            self.look_here().await;
             return;
         }
         let (answer, (_, others)) = tokio::join!(self.paths.arrival(&self.packets), self.others());
         let passed = |answer: &Answered| answer.arrived.map(routers_passed);
+        if answer.as_ref().is_some_and(|answer| answer.said == Said::Refused && passed(answer) == Some(0)) {
+            self.look_here().await;
+        }
         let host = others.reached(self.packets.target.ip()).and_then(passed);
         let Some(answer) = answer else {
             self.very_port().await;
@@ -93,6 +97,13 @@ impl<'a> View<'a> {
         let end = swept.way.end.filter(|end| end.said == answer.said);
         let arrived = answer.arrived.filter(|_| sure);
         self.trace.fact(Fact::AnsweredAt, json!(Answered { ttl: end.and_then(|end| end.ttl), arrived, ..answer }));
+    }
+
+    /// Whether this machine's own firewall refuses in the host's name.
+    async fn look_here(&self) {
+        if self.paths.refused_here(&self.packets).await == Some(true) {
+            self.trace.fact(Fact::KeptBack, true);
+        }
     }
 
     /// How far other packets to the same host come.

@@ -22,6 +22,8 @@ const AFTER_OTHERS: Duration = Duration::from_millis(100);
 const REQUESTS: u8 = 12;
 /// The system repeats a request after a second.
 const REPEATED_AFTER: Duration = Duration::from_millis(1150);
+/// No answer counts that has passed a router, or that begins with less than the most.
+const DEAF: Limits = Limits { ttl: None, least: Some(255) };
 
 /// The ways that a run has looked at.
 #[derive(Default)]
@@ -30,6 +32,7 @@ pub struct Paths {
     arrivals: Mutex<HashMap<Packets, Arc<OnceCell<Option<Answered>>>>>,
     none_nearer: Mutex<HashMap<Packets, Arc<OnceCell<bool>>>>,
     kept_back: Mutex<HashMap<Packets, Arc<OnceCell<Option<bool>>>>>,
+    refused_here: Mutex<HashMap<Packets, Arc<OnceCell<Option<bool>>>>>,
     own: OnceLock<Vec<IpAddr>>,
     compared: Mutex<HashMap<Packets, Arc<OnceCell<Compared>>>>,
     answering: Mutex<Vec<Answering>>,
@@ -128,13 +131,30 @@ impl Paths {
         if packets.kind != Kind::Tcp {
             return None;
         }
-        *once(&self.kept_back, packets).get_or_init(|| self.count_kept_back(packets)).await
+        *once(&self.kept_back, packets).get_or_init(|| self.count_kept_back(packets, Limits::default())).await
     }
 
-    async fn count_kept_back(&self, packets: &Packets) -> Option<bool> {
+    /// Whether it is this machine itself that refuses: requests that ignore the refusal are sent again, and fail to be.
+    pub(super) async fn refused_here(&self, packets: &Packets) -> Option<bool> {
+        if packets.kind != Kind::Tcp {
+            return None;
+        }
+        let look = || async {
+            let before = Some(sys::failed_resends()?);
+            match ask(packets, DEAF, REPEATED_AFTER).await {
+                // One may be another check's: counted with more of them, and alone.
+                Brought::Nothing if failed_since(before, 1)? => self.count_kept_back(packets, DEAF).await,
+                Brought::Unasked => None,
+                _ => Some(false),
+            }
+        };
+        *once(&self.refused_here, packets).get_or_init(look).await
+    }
+
+    async fn count_kept_back(&self, packets: &Packets, limits: Limits) -> Option<bool> {
         let _alone = self.counting.lock().await;
         let before = Some(sys::failed_resends()?);
-        let requests = (0..REQUESTS).map(|_| ask(packets, Limits::default(), REPEATED_AFTER));
+        let requests = (0..REQUESTS).map(|_| ask(packets, limits, REPEATED_AFTER));
         let brought = join_all(requests).await;
         if brought.contains(&Brought::Unasked) {
             return None;

@@ -94,8 +94,10 @@ pub(in crate::diagnose) fn is_host(evidence: &Evidence, host: IpAddr) -> bool {
 /// the last that answered before the packets were lost.
 pub(in crate::diagnose::judge) fn last_hop(evidence: &Evidence, host: Option<IpAddr>, code: Code) -> Option<Hop> {
     let way = Way::of_port(evidence);
-    if matches!(code, Code::RefusedInPath | Code::AcceptedInPath | Code::TlsDropped | Code::TlsReset)
-        && let Some(stranger) = host.and_then(|host| stranger(evidence, host))
+    if matches!(
+        code,
+        Code::RefusedInPath | Code::AcceptedInPath | Code::SqlInstancePortBlocked | Code::TlsDropped | Code::TlsReset
+    ) && let Some(stranger) = host.and_then(|host| stranger(evidence, host))
     {
         return stranger.device.or(stranger.after);
     }

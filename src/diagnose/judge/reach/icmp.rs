@@ -5,10 +5,13 @@ use std::net::IpAddr;
 use super::{denied, no_neighbour, refused};
 use crate::diagnose::judge::Case;
 use crate::model::code::Code;
-use crate::model::evidence::Icmp;
+use crate::model::evidence::{Icmp, Millis};
 use crate::model::finding::{Confidence, Judgement, Lost, Who};
 use crate::model::flow::Transport;
 use crate::model::way::Way;
+
+/// What this machine's own firewall says comes at once.
+const PROMPT: Millis = Millis(50_000);
 
 /// What an ICMP message says of the way, by type and code (RFC 792, RFC 1812 5.2.7.1, RFC 4443 3).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -59,7 +62,7 @@ pub(super) fn told(case: &Case, icmp: Icmp) -> Judgement {
     let sender = Sender::of(case, icmp.from);
     if matches!(sender, Sender::ThisMachine) {
         return match says {
-            Says::Unreachable => no_neighbour(case),
+            Says::Unreachable if !has_neighbour(case) && !is_prompt(case) => no_neighbour(case),
             _ => denied(case),
         };
     }
@@ -179,7 +182,23 @@ fn host_says(case: &Case, message: &str) -> Judgement {
 fn passes_others(case: &Case, icmp: Icmp) -> bool {
     let others = Way::of_others(case.evidence);
     let beyond = others.hops.iter().skip_while(|hop| Some(hop.address) != icmp.from).nth(1).is_some();
-    beyond || case.address.is_some_and(|address| others.reached(address.ip()).is_some())
+    beyond || reaches_others(case)
+}
+
+/// Whether other packets to the same host are answered by it.
+fn reaches_others(case: &Case) -> bool {
+    let others = Way::of_others(case.evidence);
+    case.address.is_some_and(|address| others.reached(address.ip()).is_some())
+}
+
+/// Whether a router or the host answered other packets: then nobody was asked for in vain on this machine's own network.
+fn has_neighbour(case: &Case) -> bool {
+    !Way::of_others(case.evidence).hops.is_empty() || reaches_others(case)
+}
+
+/// A system that asks for its neighbour takes seconds to give up; its own firewall does not think.
+fn is_prompt(case: &Case) -> bool {
+    case.evidence.stopped_at().is_some_and(|step| step.took_ms < PROMPT)
 }
 
 fn rejected_in_other_words(case: &Case, message: &str, sender: Sender) -> Judgement {
