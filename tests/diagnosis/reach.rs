@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use bothways::diagnose::judge::{self, Case};
 use bothways::model::ask::Ask;
-use bothways::model::evidence::{Failure, Icmp, StepKind};
+use bothways::model::evidence::{Failure, Icmp, Millis, StepKind};
 use bothways::model::fact::Fact;
 use bothways::model::finding::Judgement;
 use bothways::model::probe::{Probe, Tcp, Tftp};
@@ -24,6 +24,8 @@ const SECOND: &str = "10.9.9.2";
 struct Seen {
     ask: Ask,
     trace: Trace,
+    /// How long the step took that failed.
+    took: Millis,
 }
 
 impl Seen {
@@ -31,7 +33,7 @@ impl Seen {
         let ask = Ask { host: HOST.to_owned(), ..support::ask(Probe::Tcp(Tcp::default()), 7443) };
         let trace = Trace::new(Instant::now());
         trace.fact(Fact::LocalAddress, format!("{OWN}:50000"));
-        Self { ask, trace }
+        Self { ask, trace, took: Millis(0) }
     }
 
     fn datagram() -> Self {
@@ -47,6 +49,11 @@ impl Seen {
     fn told(self, step: StepKind, error: ErrorKind, icmp: Icmp) -> Self {
         let _ = self.trace.begin(step, None).fail_icmp(&io::Error::from(error), Some(icmp));
         self
+    }
+
+    /// As long as it takes to ask for a neighbour in vain.
+    fn after_asking(self) -> Self {
+        Self { took: Millis(3_000_000), ..self }
     }
 
     fn accepted(self) -> Self {
@@ -80,7 +87,10 @@ impl Seen {
     }
 
     fn judged(self) -> Judgement {
-        let evidence = self.trace.finish(Failure::TimedOut);
+        let mut evidence = self.trace.finish(Failure::TimedOut);
+        if let Some(step) = evidence.steps.last_mut() {
+            step.took_ms = self.took;
+        }
         let flow = support::flow(&self.ask);
         let address = Some(SocketAddr::new(HOST.parse().expect("an address"), self.ask.port));
         judge::judge(&Case { flow: &flow, ask: &self.ask, address, evidence: &evidence })
@@ -139,6 +149,10 @@ fn resets() -> Vec<(&'static str, Seen)> {
             reset().others_pass().hops(&[(1, FIRST, 64), (2, SECOND, 63)]).answered(Some(3), "refused", Some(63)),
         ),
         (
+            "a reset, and requests that ignore it never left this machine",
+            reset().others_pass().hops(&[]).answered(Some(1), "refused", Some(64)).fact(Fact::KeptBack, true),
+        ),
+        (
             "a reset from as far back as the last device before it, and the host answers nothing else",
             reset().hops(&[(1, FIRST, 64), (2, SECOND, 63)]).answered(Some(3), "refused", Some(63)),
         ),
@@ -164,9 +178,14 @@ fn messages() -> Vec<(&'static str, Seen)> {
         ("ICMP time exceeded to packets with all their time", says(icmp(11, 0, FIRST))),
         (
             "nobody answers for the host's address on this machine's own network",
-            says(icmp(3, 1, OWN)).fact(Fact::OnLink, true),
+            says(icmp(3, 1, OWN)).after_asking().fact(Fact::OnLink, true),
         ),
-        ("nobody answers for the gateway's address", says(icmp(3, 1, OWN)).fact(Fact::OnLink, false)),
+        ("nobody answers for the gateway's address", says(icmp(3, 1, OWN)).after_asking().fact(Fact::OnLink, false)),
+        ("ICMP from this machine itself, at once", says(icmp(3, 1, OWN)).fact(Fact::OnLink, true)),
+        (
+            "ICMP \"unreachable\" from this machine itself, and a router or the host answers other packets",
+            says(icmp(3, 1, OWN)).after_asking().others_pass_routers(),
+        ),
         ("this machine has no route", Seen::tcp().fails(StepKind::Connect, Failure::NetworkUnreachable)),
         ("this machine's system forbids it", Seen::tcp().fails(StepKind::Connect, Failure::Denied)),
     ]

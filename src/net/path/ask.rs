@@ -80,7 +80,9 @@ enum Heard {
 impl From<Failure> for Heard {
     fn from(failure: Failure) -> Self {
         match failure {
-            Failure::Refused | Failure::Reset => Self::Refused,
+            Failure::Refused => Self::Refused,
+            // What is cut was open: a request that is refused ends in another error.
+            Failure::Reset => Self::Accepted,
             Failure::Denied => Self::KeptBack,
             _ => Self::Nothing,
         }

@@ -168,13 +168,18 @@ pub(in crate::diagnose::judge) fn with_device(case: &Case, judgement: Judgement)
 fn accepted_by_another(case: &Case, judgement: &Judgement) -> Option<Stranger> {
     let only_accepted = case.ask.probe.protocol().transport() == Transport::Tcp
         && case.ask.proxy().is_none()
-        && case.evidence.passed(StepKind::Connect)
+        && (case.evidence.passed(StepKind::Connect) || cut_while_opening(case))
         && case.evidence.number(Fact::ReceivedBytes).is_none_or(|bytes| bytes == 0);
     let open = Way::of_port(case.evidence).end.is_some_and(|end| end.said == Said::Accepted);
     if !only_accepted || !open || judgement.confidence == Confidence::Proven && judgement.status == Status::Pass {
         return None;
     }
     stranger(case.evidence, case.address?.ip())
+}
+
+/// A connection that is cut was open before; the cut came faster than this program heard of that.
+fn cut_while_opening(case: &Case) -> bool {
+    case.evidence.stopped_at().is_some_and(|step| step.kind == StepKind::Connect && step.error == Some(Failure::Reset))
 }
 
 fn accepted_in_path(case: &Case, judgement: &Judgement, stranger: &Stranger) -> Judgement {
