@@ -26,9 +26,9 @@ pub use delivery::{delivery, limit_segments};
 pub use ending::asked_to_end;
 pub use listeners::ListeningPorts;
 pub use packets::Packets;
-pub use repeats::repeated_requests;
+pub use repeats::{repeated_requests, was_kept_back};
 pub use table::ConnectionTable;
-pub use way::{UNSEEN, accept_from_afar, failed_resends, is_on_link, set_hops, watch_arrival};
+pub use way::{UNSEEN, accept_from_afar, is_on_link, set_hops, watch_arrival};
 
 use crate::model::evidence::{Failure, Icmp};
 

@@ -1,69 +1,24 @@
 //! Conversations that show the rows of the table of reach.
 
-use std::io::{self, ErrorKind};
-use std::net::SocketAddr;
-use std::time::Instant;
+use std::io::ErrorKind;
 
-use bothways::diagnose::judge::{self, Case};
-use bothways::model::ask::Ask;
-use bothways::model::evidence::{Failure, Icmp, Millis, StepKind};
+use bothways::model::evidence::{Failure, Icmp, StepKind};
 use bothways::model::fact::Fact;
 use bothways::model::finding::Judgement;
 use bothways::model::probe::{Probe, Tcp, Tftp};
-use bothways::net::trace::Trace;
 use serde_json::{Value, json};
 
-use crate::support;
+use super::seen::{FIRST, HOST, OWN, Seen, icmp};
 
-const HOST: &str = "10.9.2.2";
-const OWN: &str = "10.9.1.2";
-const FIRST: &str = "10.9.1.1";
 const SECOND: &str = "10.9.9.2";
-
-/// What one conversation saw, to be judged.
-struct Seen {
-    ask: Ask,
-    trace: Trace,
-    /// How long the step took that failed.
-    took: Millis,
-}
 
 impl Seen {
     fn tcp() -> Self {
-        let ask = Ask { host: HOST.to_owned(), ..support::ask(Probe::Tcp(Tcp::default()), 7443) };
-        let trace = Trace::new(Instant::now());
-        trace.fact(Fact::LocalAddress, format!("{OWN}:50000"));
-        Self { ask, trace, took: Millis(0) }
+        Self::of(Probe::Tcp(Tcp::default()), 7443)
     }
 
     fn datagram() -> Self {
-        let seen = Self::tcp();
-        Self { ask: Ask { probe: Probe::Tftp(Tftp::default()), ..seen.ask }, ..seen }
-    }
-
-    fn fails(self, kind: StepKind, failure: Failure) -> Self {
-        let _ = self.trace.begin(kind, None).fail(failure);
-        self
-    }
-
-    fn told(self, step: StepKind, error: ErrorKind, icmp: Icmp) -> Self {
-        let _ = self.trace.begin(step, None).fail_icmp(&io::Error::from(error), Some(icmp));
-        self
-    }
-
-    /// As long as it takes to ask for a neighbour in vain.
-    fn after_asking(self) -> Self {
-        Self { took: Millis(3_000_000), ..self }
-    }
-
-    fn accepted(self) -> Self {
-        self.trace.begin(StepKind::Connect, None).pass();
-        self
-    }
-
-    fn fact(self, fact: Fact, value: impl Into<Value>) -> Self {
-        self.trace.fact(fact, value);
-        self
+        Self::of(Probe::Tftp(Tftp::default()), 7443)
     }
 
     /// The very port is answered by these devices.
@@ -85,24 +40,10 @@ impl Seen {
     fn others_pass_routers(self) -> Self {
         self.fact(Fact::OtherHops, passed(&[(1, FIRST, 64), (2, SECOND, 63)]))
     }
-
-    fn judged(self) -> Judgement {
-        let mut evidence = self.trace.finish(Failure::TimedOut);
-        if let Some(step) = evidence.steps.last_mut() {
-            step.took_ms = self.took;
-        }
-        let flow = support::flow(&self.ask);
-        let address = Some(SocketAddr::new(HOST.parse().expect("an address"), self.ask.port));
-        judge::judge(&Case { flow: &flow, ask: &self.ask, address, evidence: &evidence })
-    }
 }
 
 fn passed(hops: &[(u8, &str, u8)]) -> Value {
     hops.iter().map(|(ttl, address, arrived)| json!({"ttl": ttl, "address": address, "arrived": arrived})).collect()
-}
-
-fn icmp(kind: u8, code: u8, from: &str) -> Icmp {
-    Icmp { kind, code, from: Some(from.parse().expect("an address")), v6: false }
 }
 
 fn reset() -> Seen {
@@ -172,6 +113,13 @@ fn messages() -> Vec<(&'static str, Seen)> {
         (
             "ICMP network or host unreachable from a device that passes other packets to the host",
             says(icmp(3, 1, FIRST)).others_pass(),
+        ),
+        (
+            "ICMP network or host unreachable from a device that has another word for other packets to the host",
+            says(icmp(3, 1, FIRST)).fact(
+                Fact::OtherAnsweredAt,
+                json!({"ttl": 2, "said": "rejected", "icmp": {"type": 3, "code": 3, "from": FIRST}}),
+            ),
         ),
         ("ICMP network or host unreachable from a device, and no other packets come through", says(icmp(3, 0, FIRST))),
         ("ICMP network or host unreachable from the host itself", says(icmp(3, 1, HOST))),

@@ -1,7 +1,6 @@
 //! What Linux tells of the way of packets, without privileges (ip(7), ipv6(7)): their time to live, given and left, whether
 //! a router is needed at all, and packets that never left this machine.
 
-use std::fs;
 use std::net::{IpAddr, SocketAddr};
 use std::os::fd::{AsFd, AsRawFd};
 
@@ -59,12 +58,4 @@ pub fn is_on_link(address: IpAddr) -> Option<bool> {
         Err(error) if error.raw_os_error() == Some(Errno::ENETUNREACH as i32) => Some(false),
         Err(_) => None,
     }
-}
-
-/// How often this machine could not even send a TCP packet once more, since it started: its own firewall or a full queue
-/// took it (`TCPRetransFail` of `/proc/net/netstat`, counted in this network namespace).
-#[must_use]
-pub fn failed_resends() -> Option<u64> {
-    let text = fs::read_to_string("/proc/thread-self/net/netstat").ok()?;
-    super::counters::count(&text, "TCPRetransFail")
 }

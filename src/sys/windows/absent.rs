@@ -61,9 +61,9 @@ pub fn is_on_link(_address: IpAddr) -> Option<bool> {
     None
 }
 
-/// Packets that its own firewall keeps back end the connect at once with an error: there is nothing to count.
+/// Packets that its own firewall keeps back end the connect at once with an error: there is nothing to read.
 #[must_use]
-pub fn failed_resends() -> Option<u64> {
+pub fn was_kept_back<S>(_socket: &S) -> Option<bool> {
     None
 }
 

@@ -71,7 +71,7 @@ pub(super) fn told(case: &Case, icmp: Icmp) -> Judgement {
         Says::NoPort if closed(case, sender) => return refused(case),
         Says::NoPort => no_port(case, &message, sender),
         Says::Unreachable if matches!(sender, Sender::Target) => host_says(case, &message),
-        Says::Unreachable if passes_others(case, icmp) => rejected_in_other_words(case, &message, sender),
+        Says::Unreachable if tells_packets_apart(case, icmp) => rejected_in_other_words(case, &message, sender),
         Says::Unreachable => router_says(case, &message, sender),
         Says::Forbidden | Says::Other => rejected(case, &message, sender),
         Says::Loop => looping(case, &message, sender),
@@ -178,9 +178,14 @@ fn host_says(case: &Case, message: &str) -> Judgement {
     )
 }
 
-/// Whether a device that says so passes other packets to the host: then it has a route, and the host is there.
-fn passes_others(case: &Case, icmp: Icmp) -> bool {
+/// Whether a device that says so passes other packets to the host, or has another word for them: then it is not that it has
+/// no route, or that the host is off.
+fn tells_packets_apart(case: &Case, icmp: Icmp) -> bool {
     let others = Way::of_others(case.evidence);
+    let another_word = |other: Icmp| other.from == icmp.from && (other.kind, other.code) != (icmp.kind, icmp.code);
+    if others.end.and_then(|end| end.icmp).is_some_and(another_word) {
+        return true;
+    }
     let beyond = others.hops.iter().skip_while(|hop| Some(hop.address) != icmp.from).nth(1).is_some();
     beyond || reaches_others(case)
 }
@@ -207,8 +212,8 @@ fn rejected_in_other_words(case: &Case, message: &str, sender: Sender) -> Judgem
         Code::Rejected,
         Confidence::Likely,
         format!(
-            "{} can't be reached: {} rejects the packets with {message}. It passes other packets to \
-             the host, so that this is a firewall's word.",
+            "{} can't be reached: {} rejects the packets with {message}. It treats other packets to \
+             the host otherwise, so that this is a firewall's word.",
             case.target(),
             sender.named()
         ),
