@@ -4,6 +4,7 @@
 //! bytes have come is in [`delivery`].
 
 mod counters;
+mod datagrams;
 mod delivery;
 mod ending;
 mod listeners;
@@ -22,6 +23,7 @@ use nix::sys::socket::{ControlMessageOwned, MsgFlags, SockaddrStorage, recvmsg, 
 use nix::time::{ClockId, clock_gettime};
 
 pub use counters::Counters;
+pub use datagrams::{receive, send_from, watch_destination};
 pub use delivery::{delivery, limit_segments};
 pub use ending::asked_to_end;
 pub use listeners::ListeningPorts;

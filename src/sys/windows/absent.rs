@@ -4,11 +4,12 @@
 use std::collections::HashMap;
 use std::convert::Infallible;
 use std::io;
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::os::windows::io::AsSocket;
 use std::time::Duration;
 
 use socket2::Socket;
+use tokio::net::UdpSocket;
 
 use crate::model::evidence::Icmp;
 use crate::sys::{Counts, Delivery, Direction};
@@ -124,6 +125,26 @@ impl Packets {
     pub fn is_own(&self, _ip: IpAddr) -> bool {
         match self.0 {}
     }
+}
+
+/// The address that datagrams come to is not asked for.
+pub fn watch_destination(_socket: &UdpSocket) {}
+
+/// The next datagram: its length and who sent it.
+///
+/// # Errors
+/// The system's own.
+pub async fn receive(socket: &UdpSocket, buffer: &mut [u8]) -> io::Result<(usize, SocketAddr, Option<IpAddr>)> {
+    let (length, from) = socket.recv_from(buffer).await?;
+    Ok((length, from, None))
+}
+
+/// Sends a datagram, from the address that the routes prefer.
+///
+/// # Errors
+/// The system's own.
+pub async fn send_from(socket: &UdpSocket, bytes: &[u8], to: SocketAddr, _from: Option<IpAddr>) -> io::Result<usize> {
+    socket.send_to(bytes, to).await
 }
 
 /// Connection requests that were sent again: not read on this system.
