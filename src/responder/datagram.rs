@@ -17,7 +17,7 @@ use super::peers::Account;
 use super::places::Room;
 use super::stream::rest_after;
 use super::{Open, Shared, door};
-use crate::sys;
+use crate::net::udp;
 
 /// One peer's datagram. Its handler should keep a receipt.
 pub(super) struct Letter {
@@ -40,7 +40,7 @@ impl Letter {
 
     /// Answers from the same port.
     pub(super) async fn answer(&self, bytes: &[u8]) -> io::Result<usize> {
-        sys::send_from(&self.socket, bytes, self.from, self.to).await
+        udp::send_from(&self.socket, bytes, self.from, self.to).await
     }
 
     /// A socket on a new port of the same address, for this peer alone.
@@ -66,7 +66,7 @@ where
     A: Future<Output = ()> + Send + 'static,
 {
     let socket = bind(address).await?;
-    sys::watch_destination(&socket);
+    udp::watch_destination(&socket);
     let address = socket.local_addr()?;
     let task = tokio::spawn(receive(Arc::new(socket), address, shared, answer));
     Ok(Open { address, task })
@@ -95,7 +95,7 @@ where
     let mut buffer = vec![0; 65_536];
     loop {
         while conversations.try_join_next().is_some() {}
-        let (length, from, to) = match sys::receive(&socket, &mut buffer).await {
+        let (length, from, to) = match udp::receive(&socket, &mut buffer).await {
             Ok(received) => received,
             Err(error) => {
                 // Windows tells of an ICMP message about an earlier answer here: nothing to do about it.
