@@ -4,6 +4,7 @@ use std::net::IpAddr;
 use std::time::Instant;
 
 use bothways::diagnose::judge;
+use bothways::model::ask::Ask;
 use bothways::model::code::Code;
 use bothways::model::evidence::{Evidence, Failure, StepKind};
 use bothways::model::fact::Fact;
@@ -17,9 +18,9 @@ use super::seen::{HOST, Seen};
 const OTHER: &str = "10.9.2.9";
 
 fn asked() -> Seen {
-    let mut seen = Seen::of(Probe::Http(Http::default()), 80);
-    seen.ask.host = "mdm.lab.test".to_owned();
-    seen
+    let seen = Seen::of(Probe::Http(Http::default()), 80);
+    let ask = Ask { host: "mdm.lab.test".to_owned(), ..seen.ask };
+    Seen { ask, ..seen }
 }
 
 fn fails(failure: Failure) -> Seen {

@@ -22,9 +22,9 @@ pub const FIRST: &str = "10.9.1.1";
 /// A conversation, to be judged.
 pub struct Seen {
     pub ask: Ask,
-    trace: Trace,
+    pub trace: Trace,
     /// How long the step took that failed.
-    took: Millis,
+    pub took: Millis,
 }
 
 impl Seen {
