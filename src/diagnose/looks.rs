@@ -127,7 +127,7 @@ fn at_way(case: &Case, judgement: &Judgement) -> Option<Look> {
         },
         Transport::Tcp if step.kind == StepKind::Connect => match failure {
             Failure::TimedOut => Some(Look::Path),
-            Failure::Refused if step.icmp.is_none() => Some(Look::Answerer),
+            Failure::Refused | Failure::Reset if step.icmp.is_none() => Some(Look::Answerer),
             Failure::HostUnreachable | Failure::NetworkUnreachable if step.icmp.is_some() => Some(Look::Beside),
             _ => None,
         },

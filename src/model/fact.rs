@@ -49,6 +49,7 @@ facts! {
     DnsAddresses = "dns-addresses": "addresses that the name servers give for the name",
     DnsFailure = "dns-failure": "why the name servers gave no address, where the system's resolver did",
     SystemFailure = "system-failure": "why the operating system gave no address, where the name servers' answer was used instead",
+    SystemTook = "system-took": "seconds in which the operating system resolved the name, where those are many",
     NameServers = "name-servers": "what each name server that answered says of the name, where that matters",
     NameServersSilent = "name-servers-silent": "how many name servers had not answered",
     CompletedName = "completed-name": "the full name that a search suffix made of the name asked for, which by itself does not exist",

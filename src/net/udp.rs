@@ -11,6 +11,7 @@ use super::trace::{OpenStep, Trace};
 use crate::model::evidence::{Failure, Icmp, StepKind};
 use crate::model::fact::Fact;
 use crate::sys;
+pub use crate::sys::{receive, send_from, watch_destination};
 
 /// A UDP socket of the family of one peer.
 pub struct Datagrams {

@@ -5,7 +5,7 @@
 
 use std::future::Future;
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr, SocketAddrV6};
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -17,14 +17,17 @@ use super::peers::Account;
 use super::places::Room;
 use super::stream::rest_after;
 use super::{Open, Shared, door};
+use crate::net::udp;
 
 /// One peer's datagram. Its handler should keep a receipt.
 pub(super) struct Letter {
     pub bytes: Vec<u8>,
     pub from: SocketAddr,
     pub at: SocketAddr,
+    /// The address that it came to, which the answer must come from.
+    to: Option<IpAddr>,
     /// The socket that it arrived on, for answers from the same port.
-    pub socket: Arc<UdpSocket>,
+    socket: Arc<UdpSocket>,
     pub shared: Arc<Shared>,
     account: Arc<Account>,
 }
@@ -33,6 +36,26 @@ impl Letter {
     /// Whether an answer of this length may go out.
     pub(super) fn may_answer(&self, length: usize) -> bool {
         self.account.gives_datagram(length, &self.shared.limits)
+    }
+
+    /// Answers from the same port.
+    pub(super) async fn answer(&self, bytes: &[u8]) -> io::Result<usize> {
+        udp::send_from(&self.socket, bytes, self.from, self.to).await
+    }
+
+    /// A socket on a new port of the same address, for this peer alone.
+    pub(super) async fn new_socket(&self) -> io::Result<UdpSocket> {
+        let scope = match self.from {
+            SocketAddr::V6(from) => from.scope_id(),
+            SocketAddr::V4(_) => 0,
+        };
+        let own: SocketAddr = match self.to.unwrap_or(self.at.ip()) {
+            IpAddr::V4(own) => (own, 0).into(),
+            IpAddr::V6(own) => SocketAddrV6::new(own, 0, 0, scope).into(),
+        };
+        let socket = UdpSocket::bind(own).await?;
+        socket.connect(self.from).await?;
+        Ok(socket)
     }
 }
 
@@ -43,6 +66,7 @@ where
     A: Future<Output = ()> + Send + 'static,
 {
     let socket = bind(address).await?;
+    udp::watch_destination(&socket);
     let address = socket.local_addr()?;
     let task = tokio::spawn(receive(Arc::new(socket), address, shared, answer));
     Ok(Open { address, task })
@@ -71,7 +95,7 @@ where
     let mut buffer = vec![0; 65_536];
     loop {
         while conversations.try_join_next().is_some() {}
-        let (length, from) = match socket.recv_from(&mut buffer).await {
+        let (length, from, to) = match udp::receive(&socket, &mut buffer).await {
             Ok(received) => received,
             Err(error) => {
                 // Windows tells of an ICMP message about an earlier answer here: nothing to do about it.
@@ -92,7 +116,7 @@ where
         let Some(seat) = places.seat(from.ip().to_canonical()) else { continue };
         let bytes = buffer[..length].to_vec();
         let (socket, shared) = (Arc::clone(&socket), Arc::clone(&shared));
-        let conversation = answer(Letter { bytes, from, at, socket, shared, account });
+        let conversation = answer(Letter { bytes, from, at, to, socket, shared, account });
         conversations.spawn(async move {
             let _held = seat;
             let _ = tokio::time::timeout(limits.conversation, conversation).await;

@@ -36,7 +36,7 @@ pub(super) async fn answer(service: Service, letter: Letter) {
     if !found.is_empty() {
         let answer = encode(&found);
         if letter.may_answer(answer.len()) {
-            match letter.socket.send_to(&answer, letter.from).await {
+            match letter.answer(&answer).await {
                 Ok(sent) => receipt.note(|receipt| receipt.sent_bytes = sent as u64),
                 Err(error) => receipt.note(|receipt| receipt.unsent = Some(of_io(&error).0)),
             }

@@ -73,8 +73,7 @@ pub(super) async fn answer(service: Service, letter: Letter) {
 
 /// A socket on a new port, for this peer alone, from which the first answer has gone.
 async fn begin_transfer(letter: &Letter, first: &[u8]) -> io::Result<UdpSocket> {
-    let socket = UdpSocket::bind((letter.at.ip(), 0)).await?;
-    socket.connect(letter.from).await?;
+    let socket = letter.new_socket().await?;
     socket.send(first).await?;
     Ok(socket)
 }

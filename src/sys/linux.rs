@@ -4,6 +4,7 @@
 //! bytes have come is in [`delivery`].
 
 mod counters;
+mod datagrams;
 mod delivery;
 mod ending;
 mod listeners;
@@ -22,13 +23,14 @@ use nix::sys::socket::{ControlMessageOwned, MsgFlags, SockaddrStorage, recvmsg, 
 use nix::time::{ClockId, clock_gettime};
 
 pub use counters::Counters;
+pub use datagrams::{receive, send_from, watch_destination};
 pub use delivery::{delivery, limit_segments};
 pub use ending::asked_to_end;
 pub use listeners::ListeningPorts;
 pub use packets::Packets;
-pub use repeats::repeated_requests;
+pub use repeats::{repeated_requests, was_kept_back};
 pub use table::ConnectionTable;
-pub use way::{UNSEEN, accept_from_afar, failed_resends, is_on_link, passed_links, set_hops, watch_arrival};
+pub use way::{UNSEEN, accept_from_afar, is_on_link, set_hops, watch_arrival};
 
 use crate::model::evidence::{Failure, Icmp};
 

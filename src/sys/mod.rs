@@ -8,14 +8,16 @@ mod windows;
 #[cfg(not(windows))]
 pub use linux::{
     ConnectionTable, Counters, ListeningPorts, Packets, UNSEEN, accept_from_afar, allow_many_sockets, asked_to_end,
-    delivery, failed_resends, failure_of_os_code, host_name, is_on_link, limit_segments, own_addresses, passed_links,
-    repeated_requests, set_hops, system_proxies, take_icmp, take_icmp_arrival, thread_time, watch_arrival, watch_icmp,
+    delivery, failure_of_os_code, host_name, is_on_link, limit_segments, own_addresses, receive, repeated_requests,
+    send_from, set_hops, system_proxies, take_icmp, take_icmp_arrival, thread_time, was_kept_back, watch_arrival,
+    watch_destination, watch_icmp,
 };
 #[cfg(windows)]
 pub use windows::{
     ConnectionTable, Counters, ListeningPorts, Packets, UNSEEN, accept_from_afar, allow_many_sockets, asked_to_end,
-    delivery, failed_resends, failure_of_os_code, host_name, is_on_link, limit_segments, own_addresses, passed_links,
-    repeated_requests, set_hops, system_proxies, take_icmp, take_icmp_arrival, thread_time, watch_arrival, watch_icmp,
+    delivery, failure_of_os_code, host_name, is_on_link, limit_segments, own_addresses, receive, repeated_requests,
+    send_from, set_hops, system_proxies, take_icmp, take_icmp_arrival, thread_time, was_kept_back, watch_arrival,
+    watch_destination, watch_icmp,
 };
 
 /// What the system has counted since it started, of connection requests that never became connections.
@@ -26,15 +28,6 @@ pub struct Counts {
     /// Requests that arrived and that the table of connections may not show: the listener's queue was full, or they
     /// were answered with a SYN cookie.
     pub untabled: u64,
-}
-
-/// Packets that passed this machine's interfaces since it started.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Links {
-    /// From this machine to itself.
-    pub looped: u64,
-    /// To others.
-    pub sent: u64,
 }
 
 /// How far the bytes of one TCP connection have come.

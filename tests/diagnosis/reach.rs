@@ -1,62 +1,24 @@
 //! Conversations that show the rows of the table of reach.
 
-use std::io::{self, ErrorKind};
-use std::net::SocketAddr;
-use std::time::Instant;
+use std::io::ErrorKind;
 
-use bothways::diagnose::judge::{self, Case};
-use bothways::model::ask::Ask;
 use bothways::model::evidence::{Failure, Icmp, StepKind};
 use bothways::model::fact::Fact;
 use bothways::model::finding::Judgement;
 use bothways::model::probe::{Probe, Tcp, Tftp};
-use bothways::net::trace::Trace;
 use serde_json::{Value, json};
 
-use crate::support;
+use super::seen::{FIRST, HOST, OWN, Seen, icmp};
 
-const HOST: &str = "10.9.2.2";
-const OWN: &str = "10.9.1.2";
-const FIRST: &str = "10.9.1.1";
 const SECOND: &str = "10.9.9.2";
-
-/// What one conversation saw, to be judged.
-struct Seen {
-    ask: Ask,
-    trace: Trace,
-}
 
 impl Seen {
     fn tcp() -> Self {
-        let ask = Ask { host: HOST.to_owned(), ..support::ask(Probe::Tcp(Tcp::default()), 7443) };
-        let trace = Trace::new(Instant::now());
-        trace.fact(Fact::LocalAddress, format!("{OWN}:50000"));
-        Self { ask, trace }
+        Self::of(Probe::Tcp(Tcp::default()), 7443)
     }
 
     fn datagram() -> Self {
-        let seen = Self::tcp();
-        Self { ask: Ask { probe: Probe::Tftp(Tftp::default()), ..seen.ask }, ..seen }
-    }
-
-    fn fails(self, kind: StepKind, failure: Failure) -> Self {
-        let _ = self.trace.begin(kind, None).fail(failure);
-        self
-    }
-
-    fn told(self, step: StepKind, error: ErrorKind, icmp: Icmp) -> Self {
-        let _ = self.trace.begin(step, None).fail_icmp(&io::Error::from(error), Some(icmp));
-        self
-    }
-
-    fn accepted(self) -> Self {
-        self.trace.begin(StepKind::Connect, None).pass();
-        self
-    }
-
-    fn fact(self, fact: Fact, value: impl Into<Value>) -> Self {
-        self.trace.fact(fact, value);
-        self
+        Self::of(Probe::Tftp(Tftp::default()), 7443)
     }
 
     /// The very port is answered by these devices.
@@ -78,21 +40,10 @@ impl Seen {
     fn others_pass_routers(self) -> Self {
         self.fact(Fact::OtherHops, passed(&[(1, FIRST, 64), (2, SECOND, 63)]))
     }
-
-    fn judged(self) -> Judgement {
-        let evidence = self.trace.finish(Failure::TimedOut);
-        let flow = support::flow(&self.ask);
-        let address = Some(SocketAddr::new(HOST.parse().expect("an address"), self.ask.port));
-        judge::judge(&Case { flow: &flow, ask: &self.ask, address, evidence: &evidence })
-    }
 }
 
 fn passed(hops: &[(u8, &str, u8)]) -> Value {
     hops.iter().map(|(ttl, address, arrived)| json!({"ttl": ttl, "address": address, "arrived": arrived})).collect()
-}
-
-fn icmp(kind: u8, code: u8, from: &str) -> Icmp {
-    Icmp { kind, code, from: Some(from.parse().expect("an address")), v6: false }
 }
 
 fn reset() -> Seen {
@@ -131,11 +82,7 @@ fn resets() -> Vec<(&'static str, Seen)> {
             reset().others_pass().hops(&[(1, FIRST, 64)]).answered(Some(2), "refused", Some(64)),
         ),
         (
-            "a reset, and the requests never left this machine",
-            reset().others_pass().answered(Some(1), "refused", Some(64)).fact(Fact::KeptBack, true),
-        ),
-        (
-            "a reset to what comes no farther than the first device, and no count of what leaves this machine",
+            "a reset to what comes no farther than the first device, and the system does not tell what leaves this machine",
             reset().others_pass().answered(Some(1), "refused", Some(64)),
         ),
         (
@@ -145,6 +92,10 @@ fn resets() -> Vec<(&'static str, Seen)> {
         (
             "a reset that is nearer back",
             reset().others_pass().hops(&[(1, FIRST, 64), (2, SECOND, 63)]).answered(Some(3), "refused", Some(63)),
+        ),
+        (
+            "a reset, and requests that ignore it never left this machine",
+            reset().others_pass().hops(&[]).answered(Some(1), "refused", Some(64)).fact(Fact::KeptBack, true),
         ),
         (
             "a reset from as far back as the last device before it, and the host answers nothing else",
@@ -167,17 +118,25 @@ fn messages() -> Vec<(&'static str, Seen)> {
             "ICMP network or host unreachable from a device that passes other packets to the host",
             says(icmp(3, 1, FIRST)).others_pass(),
         ),
+        (
+            "ICMP network or host unreachable from a device that has another word for other packets to the host",
+            says(icmp(3, 1, FIRST)).fact(
+                Fact::OtherAnsweredAt,
+                json!({"ttl": 2, "said": "rejected", "icmp": {"type": 3, "code": 3, "from": FIRST}}),
+            ),
+        ),
         ("ICMP network or host unreachable from a device, and no other packets come through", says(icmp(3, 0, FIRST))),
         ("ICMP network or host unreachable from the host itself", says(icmp(3, 1, HOST))),
         ("ICMP time exceeded to packets with all their time", says(icmp(11, 0, FIRST))),
         (
             "nobody answers for the host's address on this machine's own network",
-            says(icmp(3, 1, OWN)).fact(Fact::OnLink, true),
+            says(icmp(3, 1, OWN)).after_asking().fact(Fact::OnLink, true),
         ),
-        ("nobody answers for the gateway's address", says(icmp(3, 1, OWN)).fact(Fact::OnLink, false)),
+        ("nobody answers for the gateway's address", says(icmp(3, 1, OWN)).after_asking().fact(Fact::OnLink, false)),
+        ("ICMP from this machine itself, at once", says(icmp(3, 1, OWN)).fact(Fact::OnLink, true)),
         (
-            "ICMP network or host unreachable from this machine itself, while other packets to the host leave it",
-            says(icmp(3, 1, OWN)).others_pass(),
+            "ICMP \"unreachable\" from this machine itself, and a router or the host answers other packets",
+            says(icmp(3, 1, OWN)).after_asking().others_pass_routers(),
         ),
         ("this machine has no route", Seen::tcp().fails(StepKind::Connect, Failure::NetworkUnreachable)),
         ("this machine's system forbids it", Seen::tcp().fails(StepKind::Connect, Failure::Denied)),

@@ -269,6 +269,14 @@ pub fn all() -> Vec<(String, Result<Scenario, String>)> {
     found
 }
 
+/// The file that describes a service: in `services` beside other scenarios, else among the lab's own.
+pub fn service_file(name: &str) -> PathBuf {
+    let file = format!("{name}.yaml");
+    let other =
+        std::env::var_os(OTHER_SCENARIOS).map(|scenarios| PathBuf::from(scenarios).join("services").join(&file));
+    other.filter(|path| path.exists()).unwrap_or_else(|| folder("services").join(file))
+}
+
 /// A folder of the lab.
 pub fn folder(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/lab").join(name)

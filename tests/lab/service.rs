@@ -106,7 +106,7 @@ pub fn needs_users(service: &Service) -> bool {
 }
 
 fn recipe(service: &Service) -> Result<(PathBuf, Recipe), String> {
-    let file = scenario::folder("services").join(format!("{}.yaml", service.run));
+    let file = scenario::service_file(&service.run);
     let recipe = scenario::read(&file)?;
     Ok((file, recipe))
 }

@@ -186,12 +186,25 @@ fn disorder(host: &str, names: &Evidence) -> Option<Judgement> {
         ));
     }
     if let Some((system, dns)) = differing(names) {
-        let sentence =
-            format!("Works, but the name resolves differently: this system says {system}, the name servers say {dns}.");
+        let sentence = format!(
+            "Works, but the name resolves differently: this system says {system}, the name servers say {dns}{}.",
+            told(names)
+        );
         return Some(Judgement::warn(Code::NameDiffers, Confidence::Proven, sentence).remedy(
             Who::Names,
             "Look for an entry in the hosts file, a search suffix, or split DNS; the product's own machines must see the right \
              address.",
+        ));
+    }
+    if let Some(seconds) = names.text(Fact::SystemTook) {
+        let sentence = format!(
+            "Works, but this machine's own resolver took {seconds} s to find the name {host}: its first name server does not answer, or \
+             answers late. Every program waits as long for every name."
+        );
+        return Some(Judgement::warn(Code::NameServerSilent, Confidence::Likely, sentence).remedy(
+            Who::Names,
+            "See why the name servers of this machine answer so late: the first of them, those that they forward to, and whether \
+             questions for IPv6 addresses (AAAA) are answered at all.",
         ));
     }
     let whole = names.text(Fact::CompletedName)?;
@@ -213,8 +226,9 @@ fn other_address(ask: &Ask, names: &Evidence, addresses: &[IpAddr]) -> Option<Ju
     let used: Vec<String> = addresses.iter().map(IpAddr::to_string).collect();
     let sentence = format!(
         "The name {host} leads to {}, where TCP {port} can't be reached, while {open} accepts connections: this system says \
-         {system}, the name servers say {dns}.",
-        used.join(", ")
+         {system}, the name servers say {dns}{}.",
+        used.join(", "),
+        told(names)
     );
     Some(Judgement::fail(Code::NameDiffers, Confidence::Likely, sentence).remedy(
         Who::Names,

@@ -99,7 +99,7 @@ fn rejected_somehow(case: &Case) -> Judgement {
 fn refused(case: &Case) -> Judgement {
     let transport = case.ask.probe.protocol().transport();
     if case.evidence.holds(Fact::KeptBack) {
-        return refused_here(case);
+        return dropped::refused_here(case);
     }
     if let Some(stranger) = case.address.and_then(|address| answerer::stranger(case.evidence, address.ip())) {
         return answerer::refused_in_path(case, stranger);
@@ -121,18 +121,6 @@ fn refused(case: &Case) -> Judgement {
             case.ask.port,
             case.exact_rule()
         ),
-    )
-}
-
-/// The refusals come from this machine, and the requests stay on it.
-fn refused_here(case: &Case) -> Judgement {
-    let sentence = format!(
-        "{} was refused by this machine itself: connection requests to it do not leave it. Its own firewall refuses them.",
-        case.target()
-    );
-    Judgement::fail(Code::LocalBlock, Confidence::Likely, sentence).lost(Lost::Request).remedy(
-        Who::ThisHost,
-        format!("Allow the outgoing flow in this machine's own firewall or security software. {}", case.exact_rule()),
     )
 }
 

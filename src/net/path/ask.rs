@@ -48,6 +48,8 @@ pub(super) enum Brought {
     },
     Answer(Answered),
     Nothing,
+    /// Nothing, and this machine's own firewall took the packet.
+    KeptBack,
     /// This machine did not get to send it.
     Unasked,
 }
@@ -65,7 +67,10 @@ pub(super) async fn ask(packets: &Packets, limits: Limits, patience: Duration) -
         Kind::Udp(bytes) => send(socket, packets.target, bytes, patience).await,
     };
     let heard = heard.unwrap_or_else(|error| failure::of_io(&error).0.into());
-    brought(heard, sys::take_icmp_arrival(&watch), limits)
+    let brought = brought(heard, sys::take_icmp_arrival(&watch), limits);
+    let kept_back =
+        packets.kind == Kind::Tcp && brought == Brought::Nothing && sys::was_kept_back(&watch) == Some(true);
+    if kept_back { Brought::KeptBack } else { brought }
 }
 
 /// What the socket itself says.
@@ -80,7 +85,9 @@ enum Heard {
 impl From<Failure> for Heard {
     fn from(failure: Failure) -> Self {
         match failure {
-            Failure::Refused | Failure::Reset => Self::Refused,
+            Failure::Refused => Self::Refused,
+            // What is cut was open: a request that is refused ends in another error.
+            Failure::Reset => Self::Accepted,
             Failure::Denied => Self::KeptBack,
             _ => Self::Nothing,
         }

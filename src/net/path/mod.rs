@@ -75,11 +75,14 @@ impl<'a> View<'a> {
     /// How far the one is that answers on the very port.
     pub async fn measure(&self) {
         if self.on_link() {
-            self.tell_kept_back(self.paths.turned_back(&self.packets).await);
+            self.look_here().await;
             return;
         }
         let (answer, (_, others)) = tokio::join!(self.paths.arrival(&self.packets), self.others());
         let passed = |answer: &Answered| answer.arrived.map(routers_passed);
+        if answer.as_ref().is_some_and(|answer| answer.said == Said::Refused && passed(answer) == Some(0)) {
+            self.look_here().await;
+        }
         let host = others.reached(self.packets.target.ip()).and_then(passed);
         let Some(answer) = answer else {
             self.very_port().await;
@@ -88,19 +91,17 @@ impl<'a> View<'a> {
         if host.zip(passed(&answer)).is_some_and(|(host, port)| port >= host) {
             // As far away as the host itself: asking the devices between would only use up their answers.
             self.trace.fact(Fact::AnsweredAt, json!(answer));
-            if passed(&answer) == Some(0) {
-                self.tell_kept_back(self.paths.turned_back(&self.packets).await);
-            }
             return;
         }
         let (swept, sure) = tokio::join!(self.very_port(), self.paths.none_nearer(&self.packets, &answer));
         let end = swept.way.end.filter(|end| end.said == answer.said);
-        // No device is nearer than the first, but this machine itself.
-        if answer.said == Said::Refused && end.is_some_and(|end| end.ttl == Some(1)) {
-            self.tell_kept_back(self.paths.turned_back(&self.packets).await);
-        }
         let arrived = answer.arrived.filter(|_| sure);
         self.trace.fact(Fact::AnsweredAt, json!(Answered { ttl: end.and_then(|end| end.ttl), arrived, ..answer }));
+    }
+
+    /// Whether this machine's own firewall refuses in the host's name.
+    async fn look_here(&self) {
+        self.tell_kept_back(self.paths.refused_here(&self.packets).await);
     }
 
     /// How far other packets to the same host come.

@@ -6,24 +6,21 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
-use futures_util::future::join_all;
 use tokio::sync::{OnceCell, watch};
 use tokio::time::sleep;
 
 use super::ask::{Brought, Kind, Limits, Packets, ask};
 use super::compare::{self, Compared};
 use super::{arrival, sweep};
-use crate::model::way::{Answered, Said, Way};
+use crate::model::way::{Answered, Way};
 use crate::sys;
 
 /// The answers to the checks themselves come first: routers send only so many ICMP messages a second.
 const AFTER_OTHERS: Duration = Duration::from_millis(100);
-/// Requests that are sent to see whether they leave this machine. More than other checks repeat in the same time.
-const REQUESTS: u8 = 12;
-/// How often is counted again, where other packets pass at the same time.
-const COUNTS: u8 = 3;
 /// The system repeats a request after a second.
 const REPEATED_AFTER: Duration = Duration::from_millis(1150);
+/// No answer counts that has passed a router, or that begins with less than the most.
+const DEAF: Limits = Limits { ttl: None, least: Some(255) };
 
 /// The ways that a run has looked at.
 #[derive(Default)]
@@ -32,12 +29,10 @@ pub struct Paths {
     arrivals: Mutex<HashMap<Packets, Arc<OnceCell<Option<Answered>>>>>,
     none_nearer: Mutex<HashMap<Packets, Arc<OnceCell<bool>>>>,
     kept_back: Mutex<HashMap<Packets, Arc<OnceCell<Option<bool>>>>>,
-    turned_back: Mutex<HashMap<Packets, Arc<OnceCell<Option<bool>>>>>,
+    refused_here: Mutex<HashMap<Packets, Arc<OnceCell<Option<bool>>>>>,
     own: OnceLock<Vec<IpAddr>>,
     compared: Mutex<HashMap<Packets, Arc<OnceCell<Compared>>>>,
     answering: Mutex<Vec<Answering>>,
-    /// Held while packets are counted that this machine can't send: there is one counter for all.
-    counting: tokio::sync::Mutex<()>,
 }
 
 /// A port that answers connection requests.
@@ -101,10 +96,10 @@ impl Paths {
         // A task of its own: whoever asked first may be cut while others still wait.
         tokio::spawn(async move {
             sleep(AFTER_OTHERS).await;
-            let before = sys::failed_resends();
-            let way = sweep::sweep(&packets, |way| tell.send_modify(|swept| swept.way = way.clone())).await;
-            let silent = way == Way::default() && packets.kind == Kind::Tcp;
-            let kept_back = if silent { failed_since(before, sweep::AT_ONCE) } else { None };
+            let (way, kept_back) =
+                sweep::sweep(&packets, |way| tell.send_modify(|swept| swept.way = way.clone())).await;
+            let silent = way == Way::default() && packets.kind == Kind::Tcp && sys::UNSEEN.is_empty();
+            let kept_back = silent.then_some(kept_back);
             tell.send_modify(|swept| (swept.kept_back, swept.ended) = (kept_back, true));
         });
         progress
@@ -126,64 +121,27 @@ impl Paths {
         once(&self.compared, packets).get_or_init(|| compare::compare(packets, way, other, others)).await.clone()
     }
 
-    /// Whether connection requests leave this machine; nothing where the system does not count those that don't.
+    /// Whether this machine itself keeps connection requests back; nothing where the system does not tell.
     pub(super) async fn kept_back(&self, packets: &Packets) -> Option<bool> {
-        if packets.kind != Kind::Tcp {
-            return None;
-        }
-        *once(&self.kept_back, packets).get_or_init(|| self.count_kept_back(packets)).await
+        *once(&self.kept_back, packets).get_or_init(|| keeps_back(packets, Limits::default())).await
     }
 
-    /// Whether this machine itself refuses connection requests to a port that refuses them.
-    pub(super) async fn turned_back(&self, packets: &Packets) -> Option<bool> {
-        let counted = async {
-            let _alone = self.counting.lock().await;
-            count_turned_back(packets).await
-        };
-        *once(&self.turned_back, packets).get_or_init(|| counted).await
-    }
-
-    async fn count_kept_back(&self, packets: &Packets) -> Option<bool> {
-        let _alone = self.counting.lock().await;
-        let before = Some(sys::failed_resends()?);
-        let requests = (0..REQUESTS).map(|_| ask(packets, Limits::default(), REPEATED_AFTER));
-        let brought = join_all(requests).await;
-        if brought.contains(&Brought::Unasked) {
-            return None;
-        }
-        if brought.iter().all(|one| *one == Brought::Nothing) { failed_since(before, REQUESTS) } else { Some(false) }
+    /// Whether it is this machine itself that refuses: requests that ignore the refusal are sent again, and fail to be.
+    pub(super) async fn refused_here(&self, packets: &Packets) -> Option<bool> {
+        *once(&self.refused_here, packets).get_or_init(|| keeps_back(packets, DEAF)).await
     }
 }
 
-/// Whether requests that are refused stay on this machine. Nothing where not all of them are refused, the system does not
-/// count, or too much else passes meanwhile.
-async fn count_turned_back(packets: &Packets) -> Option<bool> {
-    let refused = |one: &Brought| matches!(one, Brought::Answer(answered) if answered.said == Said::Refused);
-    let request = || ask(packets, Limits::default(), REPEATED_AFTER);
-    let wanted = u64::from(REQUESTS);
-    if !refused(&request().await) {
+/// Whether a connection request can't be sent again.
+async fn keeps_back(packets: &Packets, limits: Limits) -> Option<bool> {
+    if packets.kind != Kind::Tcp {
         return None;
     }
-    for _ in 0..COUNTS {
-        let before = sys::passed_links()?;
-        let brought = join_all((0..REQUESTS).map(|_| request())).await;
-        let after = sys::passed_links()?;
-        if !brought.iter().all(refused) {
-            return None;
-        }
-        if after.looped.checked_sub(before.looped)? < wanted {
-            return Some(false);
-        }
-        if after.sent.checked_sub(before.sent)? < wanted {
-            return Some(true);
-        }
+    match ask(packets, limits, REPEATED_AFTER).await {
+        Brought::KeptBack => Some(true),
+        Brought::Unasked => None,
+        _ => Some(false),
     }
-    None
-}
-
-/// Whether at least so many packets could not be sent again since the counter was read.
-fn failed_since(before: Option<u64>, packets: u8) -> Option<bool> {
-    Some(sys::failed_resends()?.checked_sub(before?)? >= u64::from(packets))
 }
 
 fn once<K: Clone + Eq + Hash, V>(cells: &Mutex<HashMap<K, Arc<OnceCell<V>>>>, key: &K) -> Arc<OnceCell<V>> {

@@ -13,26 +13,33 @@ use crate::model::way::{Passed, Way};
 /// so many ICMP messages a second, and the one that was left out may come then.
 pub(super) const PATIENCE: Duration = Duration::from_millis(1300);
 /// Packets that are on their way at the same time; also how many devices in a row may be silent.
-pub(super) const AT_ONCE: u8 = 5;
+const AT_ONCE: u8 = 5;
 /// How much later each of them is sent than the one before it.
 const PACE: Duration = Duration::from_millis(25);
 /// The farthest device that is asked.
 const FARTHEST: u8 = 25;
 
-/// Follows the way; `tell` learns of every answer at once.
-pub(super) async fn sweep(packets: &Packets, tell: impl Fn(&Way)) -> Way {
-    let mut way = Way::default();
+/// Follows the way; `tell` learns of every answer at once. Also whether this machine itself kept packets back.
+pub(super) async fn sweep(packets: &Packets, tell: impl Fn(&Way)) -> (Way, bool) {
+    let (mut way, mut kept_back) = (Way::default(), false);
     for first in (1..=FARTHEST).step_by(usize::from(AT_ONCE)) {
         let last = first + AT_ONCE - 1;
-        if !batch(packets, first, last, &mut way, &tell).await {
+        let note = |brought: Brought| kept_back |= brought == Brought::KeptBack;
+        if !batch(packets, (first, last), &mut way, &tell, note).await {
             break;
         }
     }
-    way
+    (way, kept_back)
 }
 
-/// Asks the devices from `first` to `last`. Whether those beyond should be asked too.
-async fn batch(packets: &Packets, first: u8, last: u8, way: &mut Way, tell: &impl Fn(&Way)) -> bool {
+/// Asks the devices from `first` to `last`; `note` learns what each packet brings. Whether those beyond should be asked too.
+async fn batch(
+    packets: &Packets,
+    (first, last): (u8, u8),
+    way: &mut Way,
+    tell: &impl Fn(&Way),
+    mut note: impl FnMut(Brought),
+) -> bool {
     let answered = &AtomicBool::new(false);
     let one = |ttl: u8| async move {
         sleep(PACE * u32::from(ttl - first)).await;
@@ -47,6 +54,7 @@ async fn batch(packets: &Packets, first: u8, last: u8, way: &mut Way, tell: &imp
     while let Some((ttl, brought)) = waiting.next().await {
         answered.fetch_or(matches!(brought, Brought::Answer(_)), Ordering::Relaxed);
         open.retain(|waiting| *waiting != ttl);
+        note(brought);
         if add(way, ttl, brought) {
             tell(way);
         }

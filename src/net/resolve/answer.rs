@@ -1,6 +1,7 @@
 //! What one way of asking for a name gave.
 
 use std::net::IpAddr;
+use std::time::Duration;
 
 use super::decide::shown;
 use crate::model::evidence::Failure;
@@ -12,6 +13,8 @@ pub(super) struct Answer {
     pub addresses: Result<Vec<IpAddr>, NoAddress>,
     /// The full name that a search suffix made of a dotted one, which by itself does not exist.
     pub completed: Option<String>,
+    /// How long it took, where that is measured.
+    pub took: Duration,
 }
 
 /// Why there is no address.
@@ -42,18 +45,18 @@ impl Answer {
             }
         }
         match (distinct.is_empty(), nobody.is_empty()) {
-            (false, _) => Self { who: who.into(), addresses: Ok(distinct), completed: None },
+            (false, _) => Self { who: who.into(), addresses: Ok(distinct), completed: None, took: Duration::ZERO },
             (true, true) => Self::none(who, Some(Failure::NameNoAddress), "the name has no address"),
             (true, false) => {
                 let text = format!("{}, which is no host's address", shown(&nobody).join(", "));
                 let missing = NoAddress { failure: Some(Failure::NameNoAddress), text, nobody };
-                Self { who: who.into(), addresses: Err(missing), completed: None }
+                Self { who: who.into(), addresses: Err(missing), completed: None, took: Duration::ZERO }
             }
         }
     }
 
     pub fn none(who: impl Into<String>, failure: Option<Failure>, text: impl Into<String>) -> Self {
-        Self { who: who.into(), addresses: Err(NoAddress::new(failure, text)), completed: None }
+        Self { who: who.into(), addresses: Err(NoAddress::new(failure, text)), completed: None, took: Duration::ZERO }
     }
 
     #[must_use]

@@ -20,8 +20,10 @@ const MOST_ADDRESSES: usize = 8;
 const PATIENCE: Duration = Duration::from_millis(1500);
 /// How long the system is waited for where the name servers have answered: it may ask them in turn, a silent one first,
 /// and take longer than the check has.
-const SYSTEM_PATIENCE: Duration = Duration::from_millis(2500);
-/// How long name servers are waited for where another one says that there is no address.
+const SYSTEM_PATIENCE: Duration = Duration::from_millis(1500);
+/// How long the system may take without a remark: by then its first question is lost or its name server overloaded.
+const SLOW: Duration = Duration::from_millis(2500);
+/// How long name servers are waited for that may say otherwise than the answer that came.
 const SECOND_OPINION: Duration = Duration::from_millis(300);
 
 /// One way of asking, with its open step.
@@ -80,7 +82,15 @@ async fn settle(said: Said, servers: &[Asked], trace: &Trace) -> Result<Vec<IpAd
     match &answer.addresses {
         Ok(addresses) => {
             step.pass_with(answer.line());
-            compare(way, addresses, second.as_ref(), trace);
+            if way == Way::System {
+                let _ = timeout(SECOND_OPINION, join_all(servers.to_vec())).await;
+                if answer.took > SLOW {
+                    trace.fact(Fact::SystemTook, format!("{:.1}", answer.took.as_secs_f64()));
+                }
+            }
+            if way == Way::NameServers || !compare_each(addresses, servers, trace) {
+                compare(way, addresses, second.as_ref(), trace);
+            }
             let by_servers = if way == Way::NameServers { Some(&answer) } else { second.as_ref() };
             completed(by_servers, addresses, trace);
             Ok(used(addresses))
@@ -105,13 +115,19 @@ fn late(step: OpenStep, second: &Answer, servers: &[Asked], trace: &Trace) -> Re
         return Ok(used(addresses));
     }
     let missing = NoAddress::new(Some(Failure::NameServerSilent), "no answer in time");
-    let silent = Answer { who: system::NAME.to_owned(), addresses: Err(missing.clone()), completed: None };
+    let silent =
+        Answer { who: system::NAME.to_owned(), addresses: Err(missing.clone()), completed: None, took: Duration::ZERO };
     Err(fail(step, Way::System, &silent, &missing, Some(second), trace))
+}
+
+/// What each name server has said by now.
+fn said(servers: &[Asked]) -> Vec<Option<Answer>> {
+    servers.iter().map(|asked| asked.clone().now_or_never()).collect()
 }
 
 /// Publishes what each name server has said by now, and the addresses among it.
 fn list(servers: &[Asked], trace: &Trace) {
-    let said: Vec<Option<Answer>> = servers.iter().map(|asked| asked.clone().now_or_never()).collect();
+    let said = said(servers);
     let lines: Vec<String> = said.iter().flatten().map(Answer::line).collect();
     if !lines.is_empty() {
         trace.fact(Fact::NameServers, lines);
@@ -180,6 +196,21 @@ fn compare(way: Way, addresses: &[IpAddr], second: Option<&Answer>, trace: &Trac
         None if way == Way::System => trace.fact(Fact::DnsFailure, "no answer in time"),
         _ => (),
     }
+}
+
+/// Publishes that single name servers, of several, give other addresses than the system, and no one else's. Whether they do.
+fn compare_each(addresses: &[IpAddr], servers: &[Asked], trace: &Trace) -> bool {
+    let answers: Vec<Answer> = said(servers).into_iter().flatten().collect();
+    let given = answers.iter().filter_map(|answer| answer.addresses.as_ref().ok());
+    let strange = given.filter(|given| given.iter().all(|one| !addresses.contains(one)));
+    let strange: Vec<IpAddr> = strange.flatten().copied().collect();
+    if answers.len() < 2 || strange.is_empty() {
+        return false;
+    }
+    trace.fact(Fact::NameServers, answers.iter().map(Answer::line).collect::<Vec<_>>());
+    trace.fact(Fact::SystemAddresses, shown(addresses));
+    trace.fact(Fact::DnsAddresses, shown(&strange));
+    true
 }
 
 /// Publishes that the name is one that a search suffix made, where that is what gave the addresses.

@@ -131,7 +131,7 @@ impl NameServer {
 
 /// The full name that a search suffix made of a dotted one, which by itself does not exist.
 fn completed(host: &str, found: &LookupIp) -> Option<String> {
-    let asked = found.query().name().to_utf8();
+    let asked = found.query().name().to_ascii();
     let asked = asked.trim_end_matches('.');
     let whole = host.contains('.') && !asked.eq_ignore_ascii_case(host.trim_end_matches('.'));
     whole.then(|| asked.to_owned())
@@ -175,6 +175,8 @@ fn explain(error: &NetError) -> (Failure, String) {
         }
         NetError::Dns(DnsError::NoRecordsFound(_)) => (Failure::NameNoAddress, "the name has no address".to_owned()),
         NetError::Dns(DnsError::ResponseCode(code)) => (Failure::NameServerFailed, format!("it answered: {code}")),
+        // Nothing was sent, or nothing came: it has said nothing.
+        NetError::NoConnections => (Failure::NameServerSilent, "it can't be asked from here".to_owned()),
         NetError::Timeout | NetError::Io(_) => (Failure::NameServerSilent, format!("no answer: {error}")),
         _ => (Failure::NameServerFailed, error.to_string()),
     }

@@ -3,6 +3,7 @@
 use std::io;
 use std::net::IpAddr;
 use std::sync::Arc;
+use std::time::Instant;
 
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
@@ -40,10 +41,12 @@ impl SystemLookup {
     pub(super) fn ask(&self, host: String) -> impl Future<Output = Answer> + Send + 'static {
         let asked = (self.0)(host);
         async move {
-            match asked.await {
+            let begun = Instant::now();
+            let answer = match asked.await {
                 Ok(addresses) => Answer::found(NAME, addresses),
                 Err(error) => Answer::none(NAME, reason(&error), error.to_string()),
-            }
+            };
+            Answer { took: begun.elapsed(), ..answer }
         }
     }
 }

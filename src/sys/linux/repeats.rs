@@ -1,4 +1,4 @@
-//! How often a connection request had to be repeated before it was answered, from the kernel's own count (tcp(7), `TCP_INFO`).
+//! What became of connection requests that were sent again, from the kernel's own count (tcp(7), `TCP_INFO`).
 #![expect(unsafe_code, reason = "the option has no safe wrapper")]
 
 use std::os::fd::{AsFd, AsRawFd};
@@ -6,6 +6,19 @@ use std::os::fd::{AsFd, AsRawFd};
 /// Connection requests that were sent again on this newly opened connection.
 #[must_use]
 pub fn repeated_requests(socket: &impl AsFd) -> Option<u32> {
+    // Nothing else has been sent yet.
+    Some(info(socket)?.tcpi_total_retrans)
+}
+
+/// Whether a connection request that is not answered could not even be sent again: this machine's own firewall took it.
+/// Nothing before the first repetition. (Every try is counted; only one that went out is on its way.)
+#[must_use]
+pub fn was_kept_back(socket: &impl AsFd) -> Option<bool> {
+    let info = info(socket)?;
+    (info.tcpi_total_retrans > 0).then_some(info.tcpi_retrans == 0)
+}
+
+fn info(socket: &impl AsFd) -> Option<libc::tcp_info> {
     let mut info = std::mem::MaybeUninit::<libc::tcp_info>::zeroed();
     let mut size = libc::socklen_t::try_from(size_of::<libc::tcp_info>()).ok()?;
     let descriptor = socket.as_fd().as_raw_fd();
@@ -15,6 +28,5 @@ pub fn repeated_requests(socket: &impl AsFd) -> Option<u32> {
     };
     // SAFETY: the structure is plain numbers, and zero where nothing was written.
     let info = unsafe { info.assume_init() };
-    // Nothing else has been sent yet.
-    (result == 0).then_some(info.tcpi_total_retrans)
+    (result == 0).then_some(info)
 }

@@ -1,15 +1,12 @@
 //! What Linux tells of the way of packets, without privileges (ip(7), ipv6(7)): their time to live, given and left, whether
 //! a router is needed at all, and packets that never left this machine.
 
-use std::fs;
 use std::net::{IpAddr, SocketAddr};
 use std::os::fd::{AsFd, AsRawFd};
 
 use nix::errno::Errno;
 use nix::sys::socket::{setsockopt, sockopt};
 use socket2::{Domain, Protocol, Socket, Type};
-
-use crate::sys::Links;
 
 /// What this system does not tell of the way.
 pub const UNSEEN: &[&str] = &[];
@@ -60,51 +57,5 @@ pub fn is_on_link(address: IpAddr) -> Option<bool> {
         Ok(()) => Some(true),
         Err(error) if error.raw_os_error() == Some(Errno::ENETUNREACH as i32) => Some(false),
         Err(_) => None,
-    }
-}
-
-/// How often this machine could not even send a TCP packet once more, since it started: its own firewall or a full queue
-/// took it (`TCPRetransFail` of `/proc/net/netstat`, counted in this network namespace).
-#[must_use]
-pub fn failed_resends() -> Option<u64> {
-    let text = fs::read_to_string("/proc/thread-self/net/netstat").ok()?;
-    super::counters::count(&text, "TCPRetransFail")
-}
-
-/// What has passed this machine's interfaces since it started (`/proc/net/dev`, counted in this network namespace).
-#[must_use]
-pub fn passed_links() -> Option<Links> {
-    links(&fs::read_to_string("/proc/thread-self/net/dev").ok()?)
-}
-
-/// After two lines of headings, one line for each interface: eight numbers of what came, then those of what was sent, the
-/// packets second.
-fn links(text: &str) -> Option<Links> {
-    let mut links = Links::default();
-    for line in text.lines().skip(2) {
-        let (name, numbers) = line.split_once(':')?;
-        let sent: u64 = numbers.split_whitespace().nth(9)?.parse().ok()?;
-        if name.trim() == "lo" {
-            links.looped += sent;
-        } else {
-            links.sent += sent;
-        }
-    }
-    Some(links)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_stays_on_this_machine_is_counted_apart_from_what_leaves_it() {
-        let heading = "Inter-| Receive | Transmit\n face |bytes packets errs drop fifo frame compressed multicast|bytes packets\n";
-        let text = format!(
-            "{heading}    lo:  10 1 0 0 0 0 0 0  20 2 0 0 0 0 0 0\n  near: 30 3 0 0 0 0 0 0 40 4 0 0 0 0 0 0\n\
-             wlan0:5 5 0 0 0 0 0 0 6 7 0 0 0 0 0 0\n"
-        );
-        assert_eq!(links(&text), Some(Links { looped: 2, sent: 4 + 7 }));
-        assert_eq!(links(&format!("{heading}near: 1 2\n")), None);
     }
 }

@@ -4,14 +4,15 @@
 use std::collections::HashMap;
 use std::convert::Infallible;
 use std::io;
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::os::windows::io::AsSocket;
 use std::time::Duration;
 
 use socket2::Socket;
+use tokio::net::UdpSocket;
 
 use crate::model::evidence::Icmp;
-use crate::sys::{Counts, Delivery, Direction, Links};
+use crate::sys::{Counts, Delivery, Direction};
 
 /// How far the bytes of a connection have come: not asked here.
 #[must_use]
@@ -61,15 +62,9 @@ pub fn is_on_link(_address: IpAddr) -> Option<bool> {
     None
 }
 
-/// Packets that its own firewall keeps back end the connect at once with an error: there is nothing to count.
+/// Packets that its own firewall keeps back end the connect at once with an error: there is nothing to read.
 #[must_use]
-pub fn failed_resends() -> Option<u64> {
-    None
-}
-
-/// What passes the interfaces is not counted: a firewall of this system ends the connect with an error of its own.
-#[must_use]
-pub fn passed_links() -> Option<Links> {
+pub fn was_kept_back<S>(_socket: &S) -> Option<bool> {
     None
 }
 
@@ -130,6 +125,26 @@ impl Packets {
     pub fn is_own(&self, _ip: IpAddr) -> bool {
         match self.0 {}
     }
+}
+
+/// The address that datagrams come to is not asked for.
+pub fn watch_destination(_socket: &UdpSocket) {}
+
+/// The next datagram: its length and who sent it.
+///
+/// # Errors
+/// The system's own.
+pub async fn receive(socket: &UdpSocket, buffer: &mut [u8]) -> io::Result<(usize, SocketAddr, Option<IpAddr>)> {
+    let (length, from) = socket.recv_from(buffer).await?;
+    Ok((length, from, None))
+}
+
+/// Sends a datagram, from the address that the routes prefer.
+///
+/// # Errors
+/// The system's own.
+pub async fn send_from(socket: &UdpSocket, bytes: &[u8], to: SocketAddr, _from: Option<IpAddr>) -> io::Result<usize> {
+    socket.send_to(bytes, to).await
 }
 
 /// Connection requests that were sent again: not read on this system.

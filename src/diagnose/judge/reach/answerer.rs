@@ -102,7 +102,12 @@ pub(in crate::diagnose::judge) fn last_hop(evidence: &Evidence, host: Option<IpA
     let way = Way::of_port(evidence);
     let by_another = matches!(
         code,
-        Code::RefusedInPath | Code::AcceptedInPath | Code::TlsDropped | Code::TlsReset | Code::HttpRedirected
+        Code::RefusedInPath
+            | Code::AcceptedInPath
+            | Code::SqlInstancePortBlocked
+            | Code::TlsDropped
+            | Code::TlsReset
+            | Code::HttpRedirected
     );
     if by_another && let Some(stranger) = host.and_then(|host| stranger(evidence, host)) {
         return stranger.device.or(stranger.after);
@@ -180,13 +185,18 @@ pub(in crate::diagnose::judge) fn with_device(case: &Case, judgement: Judgement)
 fn accepted_by_another(case: &Case, judgement: &Judgement) -> Option<Stranger> {
     let only_accepted = case.ask.probe.protocol().transport() == Transport::Tcp
         && case.ask.proxy().is_none()
-        && case.evidence.passed(StepKind::Connect)
+        && (case.evidence.passed(StepKind::Connect) || cut_while_opening(case))
         && case.evidence.number(Fact::ReceivedBytes).is_none_or(|bytes| bytes == 0);
     let open = Way::of_port(case.evidence).end.is_some_and(|end| end.said == Said::Accepted);
     if !only_accepted || !open || judgement.confidence == Confidence::Proven && judgement.status == Status::Pass {
         return None;
     }
     stranger(case.evidence, case.address?.ip())
+}
+
+/// A connection that is cut was open before; the cut came faster than this program heard of that.
+fn cut_while_opening(case: &Case) -> bool {
+    case.evidence.stopped_at().is_some_and(|step| step.kind == StepKind::Connect && step.error == Some(Failure::Reset))
 }
 
 fn accepted_in_path(case: &Case, judgement: &Judgement, stranger: &Stranger) -> Judgement {

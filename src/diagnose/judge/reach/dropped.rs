@@ -53,6 +53,19 @@ fn kept_back_here(case: &Case) -> Judgement {
         "{} was not reached: connection requests to it do not leave this machine{but}. Its own firewall drops them.",
         case.target()
     );
+    own_firewall(case, sentence)
+}
+
+/// A refusal that is not heard from outside, to requests that the system counted as not sent.
+pub(super) fn refused_here(case: &Case) -> Judgement {
+    let sentence = format!(
+        "{} was refused by this machine's own firewall, in the host's name: connection requests to it do not leave this machine.",
+        case.target()
+    );
+    own_firewall(case, sentence)
+}
+
+fn own_firewall(case: &Case, sentence: String) -> Judgement {
     Judgement::fail(Code::LocalBlock, Confidence::Likely, sentence).lost(Lost::Request).remedy(
         Who::ThisHost,
         format!("Allow the outgoing flow in this machine's own firewall or security software. {}", case.exact_rule()),

@@ -5,10 +5,13 @@ use std::net::IpAddr;
 use super::{denied, no_neighbour, refused};
 use crate::diagnose::judge::Case;
 use crate::model::code::Code;
-use crate::model::evidence::Icmp;
+use crate::model::evidence::{Icmp, Millis};
 use crate::model::finding::{Confidence, Judgement, Lost, Who};
 use crate::model::flow::Transport;
 use crate::model::way::Way;
+
+/// What this machine's own firewall says comes at once.
+const PROMPT: Millis = Millis(50_000);
 
 /// What an ICMP message says of the way, by type and code (RFC 792, RFC 1812 5.2.7.1, RFC 4443 3).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -59,8 +62,7 @@ pub(super) fn told(case: &Case, icmp: Icmp) -> Judgement {
     let sender = Sender::of(case, icmp.from);
     if matches!(sender, Sender::ThisMachine) {
         return match says {
-            Says::Unreachable if leave(case) => rejected_here(case, &message),
-            Says::Unreachable => no_neighbour(case),
+            Says::Unreachable if !has_neighbour(case) && !is_prompt(case) => no_neighbour(case),
             _ => denied(case),
         };
     }
@@ -69,7 +71,7 @@ pub(super) fn told(case: &Case, icmp: Icmp) -> Judgement {
         Says::NoPort if closed(case, sender) => return refused(case),
         Says::NoPort => no_port(case, &message, sender),
         Says::Unreachable if matches!(sender, Sender::Target) => host_says(case, &message),
-        Says::Unreachable if passes_others(case, icmp) => rejected_in_other_words(case, &message, sender),
+        Says::Unreachable if tells_packets_apart(case, icmp) => rejected_in_other_words(case, &message, sender),
         Says::Unreachable => router_says(case, &message, sender),
         Says::Forbidden | Says::Other => rejected(case, &message, sender),
         Says::Loop => looping(case, &message, sender),
@@ -176,29 +178,32 @@ fn host_says(case: &Case, message: &str) -> Judgement {
     )
 }
 
-/// Whether other packets to the host leave this machine's network: then the gateway is there, or the host itself.
-fn leave(case: &Case) -> bool {
+/// Whether a device that says so passes other packets to the host, or has another word for them: then it is not that it has
+/// no route, or that the host is off.
+fn tells_packets_apart(case: &Case, icmp: Icmp) -> bool {
     let others = Way::of_others(case.evidence);
-    let own = case.own_address();
-    let by_host = case.address.is_some_and(|address| others.reached(address.ip()).is_some());
-    by_host || others.hops.iter().any(|hop| Some(hop.address) != own)
-}
-
-/// This machine's own firewall, in the words of one that misses a neighbour.
-fn rejected_here(case: &Case, message: &str) -> Judgement {
-    let sentence = format!(
-        "{} was not reached: this machine itself rejects the packets with {message}, while other packets to the host leave it. \
-         That is its own firewall.",
-        case.target()
-    );
-    Judgement { sentence, ..denied(case) }
-}
-
-/// Whether a device that says so passes other packets to the host: then it has a route, and the host is there.
-fn passes_others(case: &Case, icmp: Icmp) -> bool {
-    let others = Way::of_others(case.evidence);
+    let another_word = |other: Icmp| other.from == icmp.from && (other.kind, other.code) != (icmp.kind, icmp.code);
+    if others.end.and_then(|end| end.icmp).is_some_and(another_word) {
+        return true;
+    }
     let beyond = others.hops.iter().skip_while(|hop| Some(hop.address) != icmp.from).nth(1).is_some();
-    beyond || case.address.is_some_and(|address| others.reached(address.ip()).is_some())
+    beyond || reaches_others(case)
+}
+
+/// Whether other packets to the same host are answered by it.
+fn reaches_others(case: &Case) -> bool {
+    let others = Way::of_others(case.evidence);
+    case.address.is_some_and(|address| others.reached(address.ip()).is_some())
+}
+
+/// Whether a router or the host answered other packets: then nobody was asked for in vain on this machine's own network.
+fn has_neighbour(case: &Case) -> bool {
+    !Way::of_others(case.evidence).hops.is_empty() || reaches_others(case)
+}
+
+/// A system that asks for its neighbour takes seconds to give up; its own firewall does not think.
+fn is_prompt(case: &Case) -> bool {
+    case.evidence.stopped_at().is_some_and(|step| step.took_ms < PROMPT)
 }
 
 fn rejected_in_other_words(case: &Case, message: &str, sender: Sender) -> Judgement {
@@ -207,8 +212,8 @@ fn rejected_in_other_words(case: &Case, message: &str, sender: Sender) -> Judgem
         Code::Rejected,
         Confidence::Likely,
         format!(
-            "{} can't be reached: {} rejects the packets with {message}. It passes other packets to \
-             the host, so that this is a firewall's word.",
+            "{} can't be reached: {} rejects the packets with {message}. It treats other packets to \
+             the host otherwise, so that this is a firewall's word.",
             case.target(),
             sender.named()
         ),

@@ -57,7 +57,14 @@ pub(super) fn instance_port_blocked(case: &Case, failure: Failure) -> Option<Jud
         case.rule(),
         case.ask.port
     );
-    Some(Judgement::fail(Code::SqlInstancePortBlocked, Likely, sentence).remedy(Who::Network, text))
+    let reach = reach::judge(case, failure);
+    if reach.code == Code::LocalBlock {
+        return Some(reach);
+    }
+    // A refusal from the host itself is no device's: who can help is told by what was seen of the way.
+    let who = reach.remedy.map_or(Who::Network, |remedy| remedy.who);
+    let judgement = Judgement::fail(Code::SqlInstancePortBlocked, Likely, sentence).remedy(who, text);
+    Some(Judgement { lost: reach.lost, ..judgement })
 }
 
 /// Whether a PRELOGIN was answered, on whichever connection.
