@@ -6,6 +6,7 @@ mod combine;
 mod look;
 mod met;
 pub mod observer;
+mod quiet;
 pub mod record;
 pub mod retry;
 pub mod runner;

@@ -10,10 +10,11 @@ mod shared;
 mod sweep;
 
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use serde_json::json;
 
-use self::ask::{Kind, Packets};
+use self::ask::{Brought, Kind, Limits, Packets, ask};
 pub use self::shared::Paths;
 use self::shared::Swept;
 use super::trace::Trace;
@@ -21,12 +22,15 @@ use super::udp;
 use crate::model::ask::Ask;
 use crate::model::fact::Fact;
 use crate::model::probe::Probe;
-use crate::model::way::{Answered, Way, routers_passed};
+use crate::model::way::{Answered, Said, Way, routers_passed};
 use crate::sys;
 use crate::wire::{sql_browser, tftp};
 
 /// Where other packets to the same host go: ports at which nothing listens, as traceroute(8) has it.
 const OTHER_PORT: u16 = 33_434;
+/// How long the answer to a single question may take: the system repeats a connection request after a second.
+const ONCE: Duration = Duration::from_millis(900);
+
 /// What is looked at: the packets of one check to one address.
 pub struct View<'a> {
     packets: Packets,
@@ -93,6 +97,17 @@ impl<'a> View<'a> {
         let end = swept.way.end.filter(|end| end.said == answer.said);
         let arrived = answer.arrived.filter(|_| sure);
         self.trace.fact(Fact::AnsweredAt, json!(Answered { ttl: end.and_then(|end| end.ttl), arrived, ..answer }));
+    }
+
+    /// Asks the very port once, and says whether an ICMP message answers.
+    pub async fn ask_once(&self) -> bool {
+        match ask(&self.packets, Limits::default(), ONCE).await {
+            Brought::Answer(answered) if answered.said == Said::Rejected => {
+                self.trace.fact(Fact::AnsweredAt, json!(answered));
+                true
+            }
+            _ => false,
+        }
     }
 
     /// How far other packets to the same host come.
