@@ -10,11 +10,13 @@ use crate::model::fact::Fact;
 use crate::model::finding::{Confidence, Judgement, Status};
 use crate::model::flow::Transport;
 use crate::model::look::Look;
-use crate::model::probe::{Method, Probe, Protocol};
+use crate::model::probe::{Method, Probe, Protocol, Tftp};
 use crate::wire::smb;
 
 /// A conversation in which something came less than so many milliseconds ago moves, however slowly.
 const MOVING_MS: u64 = 300;
+/// Of so many packets one may be lost: a long transfer always loses some.
+const TOLERABLE: u64 = 20;
 
 /// The looks that can tell more about a conversation that was judged so.
 #[must_use]
@@ -165,9 +167,16 @@ fn nothing_came(case: &Case) -> bool {
         && case.evidence.number(Fact::TransferPort).is_none()
 }
 
-/// Whether a connection was opened only when its request was sent again.
-fn repeated(case: &Case) -> bool {
-    case.evidence.number(Fact::ConnectRepeats).is_some_and(|repeats| repeats > 0)
+/// Whether packets had to be sent again, more of them than a long transfer always loses.
+pub(super) fn repeated(case: &Case) -> bool {
+    let number = |fact| case.evidence.number(fact).unwrap_or_default();
+    match case.ask.probe.protocol().transport() {
+        Transport::Tcp => number(Fact::ConnectRepeats) + number(Fact::SegmentRepeats) > 0,
+        Transport::Udp => {
+            let packets = number(Fact::FileRead) / u64::from(Tftp::BLOCK) + 1;
+            (number(Fact::Resends) + number(Fact::Repeats)) * TOLERABLE > packets
+        }
+    }
 }
 
 /// Whether a file server does not answer on its port. (Where it refuses, the probe itself has looked further.)

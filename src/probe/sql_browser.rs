@@ -73,6 +73,16 @@ pub(super) async fn run(
     }
 }
 
+/// Whether the browser answers a question that is sent only once.
+pub(super) async fn is_answered(settings: &SqlBrowser, ask: &Ask, address: SocketAddr, trace: &Trace) -> bool {
+    let Ok(datagrams) = Datagrams::open(address, ask.source, trace) else { return false };
+    let mut asking = Asking::new(settings, address);
+    if asking.send_due(&datagrams).await.is_err() {
+        return false;
+    }
+    matches!(datagrams.receive(&mut vec![0; 65_536]).await, Ok((bytes, _)) if decode(bytes).is_ok())
+}
+
 /// The questions of one conversation and how far they are sent.
 struct Asking<'a> {
     settings: &'a SqlBrowser,

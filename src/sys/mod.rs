@@ -35,6 +35,8 @@ pub struct Delivery {
     pub acknowledged: u64,
     /// The largest segment that this side has announced to take, in bytes.
     pub segment: u64,
+    /// Segments that this side has sent again, the request for the connection included.
+    pub repeated: u64,
 }
 
 /// Which way a packet passes an interface.
