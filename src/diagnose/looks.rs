@@ -29,7 +29,8 @@ pub fn wanted(case: &Case, judgement: &Judgement) -> Vec<Look> {
         return beside.into_iter().filter(|look| *look == Look::OtherWay).collect();
     }
     let small = stalls(case).then_some(Look::SmallPackets);
-    let full = (judgement.status == Status::Pass && is_filled(case)).then_some(Look::FullPackets);
+    let answers = judgement.status == Status::Pass || judgement.code == Code::NeedsCredentials;
+    let full = (answers && is_filled(case)).then_some(Look::FullPackets);
     let again = (judgement.status == Status::Pass && repeated(case)).then_some(Look::Again);
     let netbios = is_silent_share(case).then_some(Look::Netbios);
     let further = [at_way(case, judgement), at_tls(case, judgement), at_websocket(case, judgement)];
@@ -205,8 +206,14 @@ fn stalls(case: &Case) -> bool {
 
 /// Whether full-sized packets matter to the check, and its own exchange has perhaps not shown that they pass.
 fn is_filled(case: &Case) -> bool {
-    let Probe::Http(http) = &case.ask.probe else { return false };
-    http.full_packets == Some(true) && http.send_bytes.is_none()
+    let wanted = match &case.ask.probe {
+        Probe::Http(http) => http.full_packets.filter(|_| http.send_bytes.is_none()),
+        Probe::Sql(sql) => sql.full_packets,
+        Probe::Smb(smb) => smb.full_packets,
+        Probe::Tftp(tftp) => tftp.full_packets.filter(|_| tftp.asked_block().is_none()),
+        Probe::Websocket(_) | Probe::Tcp(_) | Probe::SqlBrowser(_) => None,
+    };
+    wanted == Some(true)
 }
 
 /// What every packet of the conversation carries besides the bytes whose number can be chosen (RFC 1350: four of a block's own).

@@ -3,6 +3,7 @@
 mod aside;
 mod attempt;
 mod combine;
+mod filled;
 mod look;
 mod met;
 pub mod observer;

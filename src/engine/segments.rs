@@ -13,17 +13,16 @@ use futures_util::future::{Either, select};
 use futures_util::stream::FuturesUnordered;
 use tokio::time::{Instant, sleep, sleep_until};
 
+use super::filled::{ETHERNET, filled};
 use crate::diagnose::looks::headers;
 use crate::model::ask::Ask;
 use crate::model::evidence::{Evidence, Failure, StepKind};
 use crate::model::fact::Fact;
-use crate::model::probe::{Http, Probe, Tftp, TftpRead};
+use crate::model::probe::{Probe, Tftp, TftpRead};
 use crate::model::token::Token;
 use crate::net::trace::Trace;
 use crate::net::{Net, path};
 
-/// What Ethernet carries, in bytes: assumed where the system does not tell.
-const ETHERNET: u64 = 1460;
 /// Sizes that are tried at the same time.
 const AT_ONCE: u16 = 10;
 /// The most rounds: enough to find the very byte below the size of an Ethernet packet.
@@ -110,21 +109,30 @@ impl Knob {
 
 /// Tries after a small exchange whether packets of full size pass as well; where they do not, up to which size they do.
 pub(super) async fn fill(ask: &Ask, address: SocketAddr, seen: &Evidence, net: &Net, trace: &Trace) {
-    let Some(ask) = filled(ask, seen.holds(Fact::Echoed)) else { return };
+    let Some(ask) = filled(ask, address, seen) else { return };
     let took: Duration = seen.steps.iter().map(|step| Duration::from_micros(step.took_ms.0)).sum();
     let aside = trace.fork();
     let asking = pin!(crate::probe::run(&ask, address, net, &aside));
     let asking = match select(asking, pin!(sleep(took * 2 + GRACE))).await {
-        Either::Left(_) => return tell(held(&aside.finish(Failure::TimedOut), true), trace),
+        Either::Left(_) => return tell(held_full(&ask, &aside.finish(Failure::TimedOut)), trace),
         Either::Right(((), asking)) => asking,
     };
     let so_far = aside.so_far(Failure::TimedOut);
     tell(held(&so_far, false), trace);
     tell_acknowledged(&so_far, trace);
     match select(asking, pin!(measure(&ask, address, &so_far, net, trace))).await {
-        Either::Left(_) => tell(held(&aside.finish(Failure::TimedOut), true), trace),
+        Either::Left(_) => tell(held_full(&ask, &aside.finish(Failure::TimedOut)), trace),
         Either::Right(_) => tell_acknowledged(&aside.so_far(Failure::TimedOut), trace),
     }
+}
+
+/// How a conversation ended that was to fill packets: a server that gives smaller blocks than it is asked for has not.
+fn held_full(ask: &Ask, evidence: &Evidence) -> Held {
+    let filled = match &ask.probe {
+        Probe::Tftp(tftp) => evidence.number(Fact::FileRead) >= tftp.asked_block().map(u64::from),
+        _ => true,
+    };
+    if filled { held(evidence, true) } else { Held::Unclear }
 }
 
 fn tell(held: Held, trace: &Trace) {
@@ -138,25 +146,6 @@ fn tell_acknowledged(evidence: &Evidence, trace: &Trace) {
     if let Some(bytes) = evidence.number(Fact::Unacknowledged) {
         trace.fact(Fact::Unacknowledged, bytes);
     }
-}
-
-/// A question that fills packets. A responder takes and gives as much as is asked; any other server is sent a long header, as
-/// it is sent long cookies and tickets.
-fn filled(ask: &Ask, echoed: bool) -> Option<Ask> {
-    let mut ask = Ask { token: Token::random(), ..ask.clone() };
-    let Probe::Http(http) = &mut ask.probe else { return None };
-    if echoed {
-        let bytes = ETHERNET * 2;
-        *http = Http {
-            https: http.https,
-            path: Some(format!("/?bytes={bytes}")),
-            send_bytes: Some(bytes),
-            ..Http::default()
-        };
-    } else {
-        http.padding = usize::try_from(ETHERNET + 200).ok();
-    }
-    Some(ask)
 }
 
 /// The same question with no more bytes than it takes to fill packets, without idleness, and with a token of its own.

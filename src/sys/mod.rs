@@ -8,13 +8,13 @@ mod windows;
 #[cfg(not(windows))]
 pub use linux::{
     ConnectionTable, Counters, ListeningPorts, Packets, UNSEEN, accept_from_afar, allow_many_sockets, asked_to_end,
-    delivery, failed_resends, failure_of_os_code, host_name, is_on_link, limit_segments, own_addresses,
+    delivery, failed_resends, failure_of_os_code, host_name, is_on_link, largest_packet, limit_segments, own_addresses,
     repeated_requests, set_hops, system_proxies, take_icmp, take_icmp_arrival, thread_time, watch_arrival, watch_icmp,
 };
 #[cfg(windows)]
 pub use windows::{
     ConnectionTable, Counters, ListeningPorts, Packets, UNSEEN, accept_from_afar, allow_many_sockets, asked_to_end,
-    delivery, failed_resends, failure_of_os_code, host_name, is_on_link, limit_segments, own_addresses,
+    delivery, failed_resends, failure_of_os_code, host_name, is_on_link, largest_packet, limit_segments, own_addresses,
     repeated_requests, set_hops, system_proxies, take_icmp, take_icmp_arrival, thread_time, watch_arrival, watch_icmp,
 };
 

@@ -12,8 +12,8 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::os::windows::io::{AsRawSocket, AsSocket};
 
 pub use absent::{
-    Counters, ListeningPorts, Packets, UNSEEN, accept_from_afar, delivery, failed_resends, is_on_link, limit_segments,
-    repeated_requests, take_icmp_arrival, thread_time, watch_arrival,
+    Counters, ListeningPorts, Packets, UNSEEN, accept_from_afar, delivery, failed_resends, is_on_link, largest_packet,
+    limit_segments, repeated_requests, take_icmp_arrival, thread_time, watch_arrival,
 };
 pub use ending::asked_to_end;
 pub use proxies::system_proxies;
