@@ -161,6 +161,7 @@ facts! {
     FileBytes = "file-bytes": "the file's size in bytes",
     FileRead = "file-read": "bytes of the file that were read",
     Rate = "rate": "bytes per second of the transfer",
+    ShortAnswer = "short-answer": "whether SQL Browser answered a question about the usual instance, while its list of all did not come",
     Resends = "resends": "how often a datagram had to be sent again",
     ExchangesTried = "exchanges-tried": "how many more times a datagram was sent, since one had to be sent again",
     ExchangesLost = "exchanges-lost": "how many of them were not answered",
