@@ -25,7 +25,7 @@ use samba::Samba;
 const LIMIT: Duration = Duration::from_secs(20);
 
 fn ask(port: u16, share: Option<&str>, account: Option<Account>) -> Ask {
-    support::ask(Probe::Smb(Smb { share: share.map(str::to_owned), account }), port)
+    support::ask(Probe::Smb(Smb { share: share.map(str::to_owned), account, ..Smb::default() }), port)
 }
 
 #[track_caller]

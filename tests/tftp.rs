@@ -19,6 +19,7 @@ fn asking(file: Option<&str>, port: u16) -> Ask {
 
 /// A question for the whole of a file.
 fn reading(file: &str, blksize: Option<u16>, windowsize: Option<u16>, port: u16) -> Ask {
-    let settings = Tftp { file: Some(file.to_owned()), read: Some(TftpRead::Whole), blksize, windowsize };
+    let settings =
+        Tftp { file: Some(file.to_owned()), read: Some(TftpRead::Whole), blksize, windowsize, full_packets: None };
     support::ask(Probe::Tftp(settings), port)
 }

@@ -10,11 +10,13 @@ use crate::model::fact::Fact;
 use crate::model::finding::{Confidence, Judgement, Status};
 use crate::model::flow::Transport;
 use crate::model::look::Look;
-use crate::model::probe::{Method, Probe, Protocol};
+use crate::model::probe::{Method, Probe, Protocol, Tftp};
 use crate::wire::smb;
 
 /// A conversation in which something came less than so many milliseconds ago moves, however slowly.
 const MOVING_MS: u64 = 300;
+/// Of so many packets one may be lost: a long transfer always loses some.
+const TOLERABLE: u64 = 20;
 
 /// The looks that can tell more about a conversation that was judged so.
 #[must_use]
@@ -27,7 +29,8 @@ pub fn wanted(case: &Case, judgement: &Judgement) -> Vec<Look> {
         return beside.into_iter().filter(|look| *look == Look::OtherWay).collect();
     }
     let small = stalls(case).then_some(Look::SmallPackets);
-    let full = (judgement.status == Status::Pass && is_filled(case)).then_some(Look::FullPackets);
+    let answers = judgement.status == Status::Pass || judgement.code == Code::NeedsCredentials;
+    let full = (answers && is_filled(case)).then_some(Look::FullPackets);
     let again = (judgement.status == Status::Pass && repeated(case)).then_some(Look::Again);
     let netbios = is_silent_share(case).then_some(Look::Netbios);
     let further =
@@ -184,9 +187,16 @@ fn nothing_came(case: &Case) -> bool {
         && case.evidence.number(Fact::TransferPort).is_none()
 }
 
-/// Whether a connection was opened only when its request was sent again.
-fn repeated(case: &Case) -> bool {
-    case.evidence.number(Fact::ConnectRepeats).is_some_and(|repeats| repeats > 0)
+/// Whether packets had to be sent again, more of them than a long transfer always loses.
+pub(super) fn repeated(case: &Case) -> bool {
+    let number = |fact| case.evidence.number(fact).unwrap_or_default();
+    match case.ask.probe.protocol().transport() {
+        Transport::Tcp => number(Fact::ConnectRepeats) + number(Fact::SegmentRepeats) > 0,
+        Transport::Udp => {
+            let packets = number(Fact::FileRead) / u64::from(Tftp::BLOCK) + 1;
+            (number(Fact::Resends) + number(Fact::Repeats)) * TOLERABLE > packets
+        }
+    }
 }
 
 /// Whether a file server does not answer on its port. (Where it refuses, the probe itself has looked further.)
@@ -215,8 +225,14 @@ fn stalls(case: &Case) -> bool {
 
 /// Whether full-sized packets matter to the check, and its own exchange has perhaps not shown that they pass.
 fn is_filled(case: &Case) -> bool {
-    let Probe::Http(http) = &case.ask.probe else { return false };
-    http.full_packets == Some(true) && http.send_bytes.is_none()
+    let wanted = match &case.ask.probe {
+        Probe::Http(http) => http.full_packets.filter(|_| http.send_bytes.is_none()),
+        Probe::Sql(sql) => sql.full_packets,
+        Probe::Smb(smb) => smb.full_packets,
+        Probe::Tftp(tftp) => tftp.full_packets.filter(|_| tftp.asked_block().is_none()),
+        Probe::Websocket(_) | Probe::Tcp(_) | Probe::SqlBrowser(_) => None,
+    };
+    wanted == Some(true)
 }
 
 /// What every packet of the conversation carries besides the bytes whose number can be chosen (RFC 1350: four of a block's own).

@@ -6,6 +6,7 @@ pub mod flaky;
 pub mod fold;
 pub mod issuers;
 pub mod judge;
+pub mod large_packets;
 pub mod looks;
 pub mod same_host;
 pub mod schemes;

@@ -3,12 +3,15 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use futures_util::StreamExt;
 use futures_util::future::{BoxFuture, join_all};
+use futures_util::stream::FuturesUnordered;
 
 use super::aside;
 use super::{segments, stand_in};
 use crate::model::evidence::Evidence;
 use crate::model::fact::Fact;
+use crate::model::flow::Transport;
 use crate::model::look::Look;
 use crate::net::trace::Trace;
 use crate::net::{Net, channel, path, tcp};
@@ -45,7 +48,10 @@ pub(super) async fn take(
             }),
             Look::FullPackets => Box::pin(segments::fill(&planned.ask, address, seen, net, trace)),
             Look::SmallPackets => Box::pin(segments::measure(&planned.ask, address, seen, net, trace)),
-            Look::Again => Box::pin(connect_again(planned, address, trace)),
+            Look::Again => match planned.ask.probe.protocol().transport() {
+                Transport::Tcp => Box::pin(connect_again(planned, address, trace)),
+                Transport::Udp => Box::pin(exchange_again(planned, address, trace)),
+            },
             Look::OtherWay => Box::pin(aside::other_way(planned, net, trace)),
             Look::Lighter => Box::pin(aside::lighter(planned, net, trace)),
             Look::Location => Box::pin(aside::location(planned, address, seen, net, trace)),
@@ -77,4 +83,34 @@ async fn connect_again(planned: &PlannedProbe, address: SocketAddr, trace: &Trac
     let opened = join_all((0..AGAIN).map(|_| one())).await;
     trace.fact(Fact::ConnectsTried, AGAIN);
     trace.fact(Fact::ConnectsRepeated, opened.iter().filter(|opened| !**opened).count());
+}
+
+/// Datagrams that are sent to see how many are answered.
+const EXCHANGES: u32 = 6;
+/// How much later each of them is sent than the one before.
+const PACE: Duration = Duration::from_millis(40);
+/// How long each may take: services are given far more than they need. Where the check's own time ends before that, half of
+/// it counts.
+const ANSWERED_WITHIN: [Duration; 2] = [Duration::from_secs(1), Duration::from_secs(1)];
+
+/// Sends a few more datagrams, none of them twice, and counts those that are not answered.
+async fn exchange_again(planned: &PlannedProbe, address: SocketAddr, trace: &Trace) {
+    let one = |at: u32| async move {
+        tokio::time::sleep(PACE * at).await;
+        let apart = trace.fork();
+        if !probe::is_answered(&planned.ask, address, &apart).await {
+            std::future::pending::<()>().await;
+        }
+    };
+    let mut waiting: FuturesUnordered<_> = (0..EXCHANGES).map(one).collect();
+    for within in ANSWERED_WITHIN {
+        let all = async { while waiting.next().await.is_some() {} };
+        // Whether all came in time is in what is left.
+        let _ = tokio::time::timeout(within, all).await;
+        trace.fact(Fact::ExchangesTried, EXCHANGES);
+        trace.fact(Fact::ExchangesLost, waiting.len());
+        if waiting.is_empty() {
+            return;
+        }
+    }
 }

@@ -3,9 +3,11 @@
 mod aside;
 mod attempt;
 mod combine;
+mod filled;
 mod look;
 mod met;
 pub mod observer;
+mod quiet;
 pub mod record;
 pub mod retry;
 pub mod runner;

@@ -1,6 +1,6 @@
 //! Outcomes to the run record: receipts matched, tasks and findings drawn up, the status summed.
 
-use crate::diagnose::{both, fold, issuers, same_host, schemes, tasks};
+use crate::diagnose::{both, fold, issuers, large_packets, same_host, schemes, tasks};
 use crate::model::finding::Status;
 use crate::model::run::{Outcome, Receipt, Run, RunInfo, SCHEMA, Tool};
 
@@ -12,6 +12,7 @@ pub fn draw_up(info: RunInfo, mut outcomes: Vec<Outcome>, receipts: &[Receipt]) 
     }
     issuers::judge(&mut outcomes);
     same_host::explain(&mut outcomes);
+    large_packets::tell(&mut outcomes);
     schemes::compare(&mut outcomes);
     Run {
         schema: SCHEMA,

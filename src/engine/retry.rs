@@ -23,7 +23,10 @@ pub fn pause(made: u32) -> Duration {
 /// login may lock an account.
 #[must_use]
 pub fn worthwhile(judgement: &Judgement) -> bool {
-    matches!(judgement.status, Status::Fail | Status::Unknown)
+    // Blocks of several sizes were asked for beside each other: that has taken the time of more attempts already.
+    let by_size = judgement.code == Code::TftpStalled && judgement.lost.is_some();
+    !by_size
+        && matches!(judgement.status, Status::Fail | Status::Unknown)
         && matches!(
             judgement.code,
             Code::Refused

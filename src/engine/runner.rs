@@ -9,7 +9,7 @@ use tokio::task::JoinSet;
 use super::attempt::{self, Attempt, Cut};
 use super::met::{self, Met};
 use super::observer::Observer;
-use super::retry;
+use super::{quiet, retry};
 use crate::diagnose::{expected, flaky, judge};
 use crate::model::code::Code;
 use crate::model::evidence::Evidence;
@@ -82,6 +82,13 @@ pub async fn run(
     let tested = plan.probes.iter().zip(outcomes);
     let tested = tested.map(|(planned, outcome)| outcome.unwrap_or_else(|| crashed(planned)));
     let mut outcomes: Vec<Outcome> = tested.chain(plan.untested.iter().map(untested)).collect();
+    if cut_short.is_none() {
+        tokio::select! {
+            () = quiet::ask_again(&plan.probes, &mut outcomes, &net) => {}
+            () = tokio::time::sleep_until((started + plan.deadline).into()) => {}
+            () = &mut stop => {}
+        }
+    }
     flaky::contradicted(&mut outcomes);
     outcomes.iter_mut().for_each(expected::judge);
     Results { outcomes, cut_short }
@@ -231,7 +238,7 @@ fn found(outcome: &Outcome) -> Found {
         .map_or_else(|| Found::Nothing(outcome.sentence.clone()), Found::Port)
 }
 
-fn outcome(planned: &PlannedProbe, judgement: Judgement, attempt: Attempt, attempts: u32) -> Outcome {
+pub(super) fn outcome(planned: &PlannedProbe, judgement: Judgement, attempt: Attempt, attempts: u32) -> Outcome {
     // Of any address: one of several may be rejected while another works.
     let rejected_by = attempt.evidence.steps.iter().rev().find_map(|step| step.icmp);
     let rejected_by = rejected_by.or_else(|| judge::rejected_aside(&attempt.evidence));

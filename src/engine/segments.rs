@@ -13,21 +13,20 @@ use futures_util::future::{Either, select};
 use futures_util::stream::FuturesUnordered;
 use tokio::time::{Instant, sleep, sleep_until};
 
+use super::filled::{ETHERNET, filled};
 use crate::diagnose::looks::headers;
 use crate::model::ask::Ask;
 use crate::model::evidence::{Evidence, Failure, StepKind};
 use crate::model::fact::Fact;
-use crate::model::probe::{Http, Probe, Tftp, TftpRead};
+use crate::model::probe::{Probe, Tftp, TftpRead};
 use crate::model::token::Token;
 use crate::net::trace::Trace;
 use crate::net::{Net, path};
 
-/// What Ethernet carries, in bytes: assumed where the system does not tell.
-const ETHERNET: u64 = 1460;
 /// Sizes that are tried at the same time.
 const AT_ONCE: u16 = 10;
-/// The most rounds: enough to find the very byte below the size of an Ethernet packet.
-const ROUNDS: u8 = 3;
+/// The most rounds: three find the very byte below the size of an Ethernet packet, more go on where one was misled.
+const MOST_ROUNDS: u8 = 5;
 /// What a conversation may take beyond twice the time of one that works: a lost packet is sent again well within it.
 const GRACE: Duration = Duration::from_millis(400);
 
@@ -35,7 +34,7 @@ const GRACE: Duration = Duration::from_millis(400);
 pub(super) async fn measure(ask: &Ask, address: SocketAddr, seen: &Evidence, net: &Net, trace: &Trace) {
     let Some(knob) = Knob::of(ask, seen).filter(|knob| knob.full > knob.smallest) else { return };
     let again = Again { ask: light(ask, knob.full), address, net, aside: trace.fork() };
-    let mut search = Search { works: knob.smallest, hangs: knob.full };
+    let mut search = Search { works: knob.smallest, hangs: knob.full, full: knob.full };
     if again.round(search.works, &[]).await.is_none() {
         return;
     }
@@ -60,11 +59,14 @@ pub(super) async fn measure(ask: &Ask, address: SocketAddr, seen: &Evidence, net
 
 /// Comes nearer to the limit, round by round.
 async fn narrow(again: &Again<'_>, mut search: Search, headers: u64, trace: &Trace) {
-    for _ in 1..ROUNDS {
-        let sizes = search.next();
+    let full = search.full;
+    for _ in 1..MOST_ROUNDS {
+        let mut sizes = search.next();
         if sizes.is_empty() {
             return;
         }
+        // A busy server may have been slow with it.
+        sizes.extend(Some(search.hangs).filter(|size| *size != full));
         let Some(held) = again.round(search.works, &sizes).await else { return };
         search.learn(&held);
         tell_limit(search, headers, trace);
@@ -110,21 +112,30 @@ impl Knob {
 
 /// Tries after a small exchange whether packets of full size pass as well; where they do not, up to which size they do.
 pub(super) async fn fill(ask: &Ask, address: SocketAddr, seen: &Evidence, net: &Net, trace: &Trace) {
-    let Some(ask) = filled(ask, seen.holds(Fact::Echoed)) else { return };
+    let Some(ask) = filled(ask, address, seen) else { return };
     let took: Duration = seen.steps.iter().map(|step| Duration::from_micros(step.took_ms.0)).sum();
     let aside = trace.fork();
     let asking = pin!(crate::probe::run(&ask, address, net, &aside));
     let asking = match select(asking, pin!(sleep(took * 2 + GRACE))).await {
-        Either::Left(_) => return tell(held(&aside.finish(Failure::TimedOut), true), trace),
+        Either::Left(_) => return tell(held_full(&ask, &aside.finish(Failure::TimedOut)), trace),
         Either::Right(((), asking)) => asking,
     };
     let so_far = aside.so_far(Failure::TimedOut);
     tell(held(&so_far, false), trace);
     tell_acknowledged(&so_far, trace);
     match select(asking, pin!(measure(&ask, address, &so_far, net, trace))).await {
-        Either::Left(_) => tell(held(&aside.finish(Failure::TimedOut), true), trace),
+        Either::Left(_) => tell(held_full(&ask, &aside.finish(Failure::TimedOut)), trace),
         Either::Right(_) => tell_acknowledged(&aside.so_far(Failure::TimedOut), trace),
     }
+}
+
+/// How a conversation ended that was to fill packets: a server that gives smaller blocks than it is asked for has not.
+fn held_full(ask: &Ask, evidence: &Evidence) -> Held {
+    let filled = match &ask.probe {
+        Probe::Tftp(tftp) => evidence.number(Fact::FileRead) >= tftp.asked_block().map(u64::from),
+        _ => true,
+    };
+    if filled { held(evidence, true) } else { Held::Unclear }
 }
 
 fn tell(held: Held, trace: &Trace) {
@@ -138,25 +149,6 @@ fn tell_acknowledged(evidence: &Evidence, trace: &Trace) {
     if let Some(bytes) = evidence.number(Fact::Unacknowledged) {
         trace.fact(Fact::Unacknowledged, bytes);
     }
-}
-
-/// A question that fills packets. A responder takes and gives as much as is asked; any other server is sent a long header, as
-/// it is sent long cookies and tickets.
-fn filled(ask: &Ask, echoed: bool) -> Option<Ask> {
-    let mut ask = Ask { token: Token::random(), ..ask.clone() };
-    let Probe::Http(http) = &mut ask.probe else { return None };
-    if echoed {
-        let bytes = ETHERNET * 2;
-        *http = Http {
-            https: http.https,
-            path: Some(format!("/?bytes={bytes}")),
-            send_bytes: Some(bytes),
-            ..Http::default()
-        };
-    } else {
-        http.padding = usize::try_from(ETHERNET + 200).ok();
-    }
-    Some(ask)
 }
 
 /// The same question with no more bytes than it takes to fill packets, without idleness, and with a token of its own.
@@ -267,6 +259,8 @@ fn is_answer(failure: Failure) -> bool {
 struct Search {
     works: u16,
     hangs: u16,
+    /// What is known to hang.
+    full: u16,
 }
 
 impl Search {
@@ -278,8 +272,12 @@ impl Search {
         (1..parts).filter_map(|n| u16::try_from(place(n)).ok()).collect()
     }
 
-    /// Takes what was found in; one that works outweighs smaller ones that hang, which chance may have lost.
+    /// Takes what was found in; one that works outweighs smaller ones that hang, which chance may have lost, and what it was
+    /// found to be itself before.
     fn learn(&mut self, held: &[(u16, Held)]) {
+        if held.contains(&(self.hangs, Held::Works)) && self.hangs < self.full {
+            self.hangs = self.full;
+        }
         let with = |wanted: Held| held.iter().filter(move |(_, held)| *held == wanted).map(|(size, _)| *size);
         self.works = with(Held::Works).filter(|size| *size < self.hangs).max().unwrap_or(self.works).max(self.works);
         self.hangs = with(Held::Hangs).filter(|size| *size > self.works).min().unwrap_or(self.hangs).min(self.hangs);
@@ -300,18 +298,18 @@ mod tests {
     proptest! {
         #[test]
         fn every_limit_of_an_ethernet_path_is_found_to_the_byte_in_three_rounds(limit in Ask::SMALLEST_SEGMENT..1460) {
-            let mut search = Search { works: Ask::SMALLEST_SEGMENT, hangs: 1460 };
-            for _ in 0..ROUNDS {
+            let mut search = Search { works: Ask::SMALLEST_SEGMENT, hangs: 1460, full: 1460 };
+            for _ in 0..3 {
                 let sizes = search.next();
                 prop_assert!(sizes.iter().all(|size| (search.works + 1..search.hangs).contains(size)), "{search:?}");
                 search.learn(&answers(&sizes, limit));
             }
-            prop_assert_eq!(search, Search { works: limit, hangs: limit + 1 });
+            prop_assert_eq!(search, Search { works: limit, hangs: limit + 1, full: 1460 });
         }
 
         #[test]
         fn the_limit_stays_between(limit in Ask::SMALLEST_SEGMENT..u16::MAX, heard in 0..12usize) {
-            let mut search = Search { works: Ask::SMALLEST_SEGMENT, hangs: u16::MAX };
+            let mut search = Search { works: Ask::SMALLEST_SEGMENT, hangs: u16::MAX, full: u16::MAX };
             let mut told = answers(&search.next(), limit);
             told.truncate(heard);
             search.learn(&told);
@@ -321,8 +319,15 @@ mod tests {
 
     #[test]
     fn what_is_unclear_moves_nothing() {
-        let mut search = Search { works: 600, hangs: 1400 };
+        let mut search = Search { works: 600, hangs: 1400, full: 1460 };
         search.learn(&[(700, Held::Unclear), (900, Held::Unclear)]);
-        assert_eq!(search, Search { works: 600, hangs: 1400 });
+        assert_eq!(search, Search { works: 600, hangs: 1400, full: 1460 });
+    }
+
+    #[test]
+    fn a_size_that_works_after_all_lets_the_search_go_on_above_it() {
+        let mut search = Search { works: 900, hangs: 1000, full: 1460 };
+        search.learn(&[(950, Held::Works), (1000, Held::Works)]);
+        assert_eq!(search, Search { works: 1000, hangs: 1460, full: 1460 });
     }
 }

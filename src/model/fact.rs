@@ -31,7 +31,8 @@ facts! {
     LocalAddress = "local-address": "the address on this machine that was used (ip:port)",
     ConnectRepeats = "connect-repeats": "how often a connection request was sent again before it was answered",
     SourceAddress = "source-address": "the address from which this machine speaks to the target",
-    ConnectsTried = "connects-tried": "how many more connections were tried, since a connection request had to be sent again",
+    SegmentRepeats = "segment-repeats": "how many TCP segments this system had to send again, connection requests included",
+    ConnectsTried = "connects-tried": "how many more connections were tried, since something had to be sent again",
     ConnectsRepeated = "connects-repeated": "how many of them were not opened by their first request either",
     SentBytes = "sent-bytes": "bytes sent on the connection, as the transport saw them",
     ReceivedBytes = "received-bytes": "bytes received on the connection, as the transport saw them",
@@ -164,7 +165,10 @@ facts! {
     FileBytes = "file-bytes": "the file's size in bytes",
     FileRead = "file-read": "bytes of the file that were read",
     Rate = "rate": "bytes per second of the transfer",
+    ShortAnswer = "short-answer": "whether SQL Browser answered a question about the usual instance, while its list of all did not come",
     Resends = "resends": "how often a datagram had to be sent again",
+    ExchangesTried = "exchanges-tried": "how many more times a datagram was sent, since one had to be sent again",
+    ExchangesLost = "exchanges-lost": "how many of them were not answered",
     Repeats = "repeats": "how often the TFTP server repeated a packet that had arrived already",
 }
 

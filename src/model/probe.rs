@@ -194,6 +194,14 @@ pub struct Sql {
     /// `SELECT 1` where left out.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub query: Option<String>,
+    /// After an answer, whether packets of full size pass as well is tried with a second question, filled up; a
+    /// responder of ours fills its answer up as well.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub full_packets: Option<bool>,
+    /// Bytes that only fill packets.
+    #[serde(skip)]
+    #[schemars(skip)]
+    pub padding: Option<usize>,
     /// Filled in by the plan from the endpoint.
     #[serde(skip)]
     #[schemars(skip)]
@@ -228,6 +236,14 @@ pub struct Smb {
     /// The share to map; without it the server is only negotiated with.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub share: Option<String>,
+    /// After an answer, whether packets of full size pass as well is tried with a second question, filled up; a
+    /// responder of ours fills its answer up as well.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub full_packets: Option<bool>,
+    /// Bytes that only fill packets.
+    #[serde(skip)]
+    #[schemars(skip)]
+    pub padding: Option<usize>,
     /// Filled in by the plan from the endpoint.
     #[serde(skip)]
     #[schemars(skip)]
@@ -249,11 +265,16 @@ pub struct Tftp {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 1, max = 64))]
     pub windowsize: Option<u16>,
+    /// After the start of a file, whether it comes in the large blocks that network boots ask for as well.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub full_packets: Option<bool>,
 }
 
 impl Tftp {
     /// The block size of every server (RFC 1350), in bytes.
     pub const BLOCK: u16 = 512;
+    /// The block size that network boots ask for (PXE; a full Ethernet packet but for a few bytes).
+    pub const BOOT_BLOCK: u16 = 1456;
     /// The block size that is asked for when a whole file is read and the check names none.
     const WHOLE_FILE_BLOCK: u16 = 1428;
 

@@ -180,13 +180,17 @@ impl Inner {
         let sent = self.counters.iter().map(|counter| counter.sent()).sum::<u64>();
         tell(Fact::SentBytes, sent);
         tell(Fact::ReceivedBytes, self.counters.iter().map(|counter| counter.received()).sum());
+        let deliveries: Option<Vec<Delivery>> = self.counters.iter().map(|counter| counter.delivery()).collect();
+        let repeated = deliveries.iter().flatten().map(|one| one.repeated).sum();
+        if repeated > 0 {
+            tell(Fact::SegmentRepeats, repeated);
+        }
         if self.steps.iter().all(|entry| entry.step.error.is_none()) {
             return;
         }
         if let Some(quiet) = self.counters.iter().filter_map(|counter| counter.quiet()).min() {
             tell(Fact::QuietMs, u64::try_from(quiet.as_millis()).unwrap_or(u64::MAX));
         }
-        let deliveries: Option<Vec<Delivery>> = self.counters.iter().map(|counter| counter.delivery()).collect();
         let Some(deliveries) = deliveries else { return };
         tell(Fact::Unacknowledged, sent.saturating_sub(deliveries.iter().map(|one| one.acknowledged).sum()));
         tell(Fact::Segment, deliveries.iter().map(|one| one.segment).max().unwrap_or_default());

@@ -97,6 +97,12 @@ impl Datagrams {
     }
 }
 
+/// The largest packet that this system would send to `peer` in one piece, in bytes, where it tells.
+#[must_use]
+pub fn largest_packet(peer: SocketAddr) -> Option<u16> {
+    sys::largest_packet(peer)
+}
+
 /// The address from which this system speaks to `peer`, which tells its own ICMP messages from those of others. Connecting
 /// a datagram socket only looks the route up; nothing is sent.
 pub(super) fn route_from(peer: SocketAddr) -> Option<IpAddr> {

@@ -43,3 +43,12 @@ pub fn run<'a>(
         Probe::Tftp(settings) => Box::pin(tftp::run(settings, ask, address, net, trace)),
     }
 }
+
+/// Whether a datagram that is sent only once brings an answer; no limit of time of its own. Other protocols send none.
+pub async fn is_answered(ask: &Ask, address: SocketAddr, trace: &Trace) -> bool {
+    match &ask.probe {
+        Probe::SqlBrowser(settings) => sql_browser::is_answered(settings, ask, address, trace).await,
+        Probe::Tftp(settings) => tftp::is_answered(settings, ask, address, trace).await,
+        _ => false,
+    }
+}

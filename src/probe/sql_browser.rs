@@ -1,7 +1,8 @@
 //! The asking half of SQL Server Browser (MC-SQLR): the port of one instance, or all instances of a host.
 //!
 //! The browser does not answer for a name that it doesn't know. So after some silence all instances are asked for: an
-//! answer to that means that the browser is reachable and the name is wrong.
+//! answer to that means that the browser is reachable and the name is wrong. The list of many instances is longer than a
+//! packet, and its fragments may be lost: so the usual instance is asked for as well, whose answer is short.
 //!
 //! An answer from another address than the one asked is taken where it is a well-formed one (a cluster or a host with
 //! several addresses answers so, and the product's own client takes it as well); the fact `address` then says whose it is.
@@ -27,6 +28,11 @@ use crate::wire::sql_browser::{Instance, Question, decode};
 const ONE_INSTANCE: &[(u64, Of)] =
     &[(0, Of::Instance), (600, Of::Instance), (1500, Of::Instance), (2200, Of::All), (2800, Of::All)];
 const ALL_INSTANCES: &[(u64, Of)] = &[(0, Of::All), (600, Of::All), (1500, Of::All)];
+/// When the usual instance is asked for beside that, and how long each answer may take.
+const BESIDE: Duration = Duration::from_millis(2200);
+const SHORTLY: Duration = Duration::from_millis(450);
+/// What an instance without a name is called.
+const USUAL: &str = "MSSQLSERVER";
 const SILENCE: Duration = Duration::from_millis(3700);
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -56,7 +62,19 @@ pub(super) async fn run(
     step.pass();
 
     let step = trace.begin(StepKind::Reply, at);
-    let outcome = asking.answer(&datagrams).await;
+    let outcome = {
+        let mut answer = std::pin::pin!(asking.answer(&datagrams));
+        tokio::select! {
+            biased;
+            outcome = &mut answer => outcome,
+            short = answers_shortly(settings, ask, address, trace) => {
+                if short {
+                    trace.fact(Fact::ShortAnswer, true);
+                }
+                answer.await
+            }
+        }
+    };
     trace.fact(Fact::Resends, asking.sent.saturating_sub(1));
     match outcome {
         Outcome::Answer { instances, from } => {
@@ -71,6 +89,33 @@ pub(super) async fn run(
         Outcome::Error(error) => Err(error.end(step)),
         Outcome::Silence => Err(step.fail_with(Failure::TimedOut, format!("asked {} times", asking.sent))),
     }
+}
+
+/// Whether the browser answers about the usual instance, once the list may be lost; asked on a socket of its own, for an
+/// answer does not say what it answers.
+async fn answers_shortly(settings: &SqlBrowser, ask: &Ask, address: SocketAddr, trace: &Trace) -> bool {
+    tokio::time::sleep(BESIDE).await;
+    let instance = Some(USUAL.to_owned()).filter(|usual| Some(usual) != settings.instance.as_ref());
+    let usual = SqlBrowser { instance };
+    let apart = trace.fork();
+    // Each time, and never asked twice: else the list may be lost by chance.
+    for _ in 0..3 {
+        let answered = is_answered(&usual, ask, address, &apart);
+        if usual.instance.is_none() || tokio::time::timeout(SHORTLY, answered).await != Ok(true) {
+            return false;
+        }
+    }
+    true
+}
+
+/// Whether the browser answers a question that is sent only once.
+pub(super) async fn is_answered(settings: &SqlBrowser, ask: &Ask, address: SocketAddr, trace: &Trace) -> bool {
+    let Ok(datagrams) = Datagrams::open(address, ask.source, trace) else { return false };
+    let mut asking = Asking::new(settings, address);
+    if asking.send_due(&datagrams).await.is_err() {
+        return false;
+    }
+    matches!(datagrams.receive(&mut vec![0; 65_536]).await, Ok((bytes, _)) if decode(bytes).is_ok())
 }
 
 /// The questions of one conversation and how far they are sent.

@@ -23,6 +23,7 @@ use crate::model::ask::Ask;
 use crate::model::evidence::{Failure, StepKind};
 use crate::model::fact::Fact;
 use crate::model::probe::Tftp;
+use crate::model::token::Token;
 use crate::net::trace::Trace;
 use crate::net::udp::Datagrams;
 use crate::net::{Net, Stopped};
@@ -52,6 +53,19 @@ pub(super) async fn run(
         }
         Answer::File(transfer) => talk.read(transfer, settings.read.unwrap_or_default()).await,
     }
+}
+
+/// Whether the server answers a request that is sent only once; what it begins is ended at once.
+pub(super) async fn is_answered(settings: &Tftp, ask: &Ask, address: SocketAddr, trace: &Trace) -> bool {
+    let Ok(datagrams) = Datagrams::open(address, ask.source, trace) else { return false };
+    let ask = Ask { token: Token::random(), ..ask.clone() };
+    let mut talk = Talk::new(datagrams, address, trace);
+    let datagram = Packet::Read(request(settings, &ask, trace)).encode();
+    if talk.send_request(&datagram).await.is_err() || talk.one_answer().await.is_err() {
+        return false;
+    }
+    talk.abort("that was enough").await;
+    true
 }
 
 fn request(settings: &Tftp, ask: &Ask, trace: &Trace) -> Request {

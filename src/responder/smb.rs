@@ -160,6 +160,9 @@ fn choice(chosen: u16, server: Guid, offered: &[Context]) -> negotiate::Response
         }
         _ => None,
     });
+    // As many bytes as came, which is at most one message.
+    let padding: usize = offered.iter().map(Context::padded).sum();
+    let padding = (padding > 0).then(|| Context::padding(padding));
     let preauth = Context::Preauth { hashes: vec![negotiate::SHA_512], salt };
     let encrypts = (dialect::SMB_3_0..=dialect::SMB_3_0_2).contains(&chosen);
     negotiate::Response {
@@ -172,7 +175,11 @@ fn choice(chosen: u16, server: Guid, offered: &[Context]) -> negotiate::Response
         max_write: 1 << 16,
         system_time: now(),
         token: ntlm::spnego::offer(),
-        contexts: [preauth].into_iter().chain(cipher.map(|cipher| Context::Encryption(vec![cipher]))).collect(),
+        contexts: [preauth]
+            .into_iter()
+            .chain(cipher.map(|cipher| Context::Encryption(vec![cipher])))
+            .chain(padding)
+            .collect(),
     }
 }
 

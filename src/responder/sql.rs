@@ -131,6 +131,10 @@ impl Conversation {
         if let (Some(_), Some(trace)) = (&token, question.value(option::TRACEID)) {
             answer = answer.with(option::TRACEID, trace);
         }
+        if let Some(padding) = question.value(option::PADDING) {
+            // As many bytes as came, which is at most one message.
+            answer = answer.with(option::PADDING, padding);
+        }
         let written = self.say(stream, &answer.encode()).await;
         let presented = (server != Encryption::NotSupported).then(|| self.shared.certificate.fingerprint.clone());
         self.keep_receipt(|receipt| {

@@ -30,7 +30,7 @@ pub use listeners::ListeningPorts;
 pub use packets::Packets;
 pub use repeats::{repeated_requests, was_kept_back};
 pub use table::ConnectionTable;
-pub use way::{UNSEEN, accept_from_afar, is_on_link, set_hops, watch_arrival};
+pub use way::{UNSEEN, accept_from_afar, is_on_link, largest_packet, set_hops, watch_arrival};
 
 use crate::model::evidence::{Failure, Icmp};
 

@@ -8,16 +8,16 @@ mod windows;
 #[cfg(not(windows))]
 pub use linux::{
     ConnectionTable, Counters, ListeningPorts, Packets, UNSEEN, accept_from_afar, allow_many_sockets, asked_to_end,
-    delivery, failure_of_os_code, host_name, is_on_link, limit_segments, own_addresses, receive, repeated_requests,
-    send_from, set_hops, system_proxies, take_icmp, take_icmp_arrival, thread_time, was_kept_back, watch_arrival,
-    watch_destination, watch_icmp,
+    delivery, failure_of_os_code, host_name, is_on_link, largest_packet, limit_segments, own_addresses, receive,
+    repeated_requests, send_from, set_hops, system_proxies, take_icmp, take_icmp_arrival, thread_time, was_kept_back,
+    watch_arrival, watch_destination, watch_icmp,
 };
 #[cfg(windows)]
 pub use windows::{
     ConnectionTable, Counters, ListeningPorts, Packets, UNSEEN, accept_from_afar, allow_many_sockets, asked_to_end,
-    delivery, failure_of_os_code, host_name, is_on_link, limit_segments, own_addresses, receive, repeated_requests,
-    send_from, set_hops, system_proxies, take_icmp, take_icmp_arrival, thread_time, was_kept_back, watch_arrival,
-    watch_destination, watch_icmp,
+    delivery, failure_of_os_code, host_name, is_on_link, largest_packet, limit_segments, own_addresses, receive,
+    repeated_requests, send_from, set_hops, system_proxies, take_icmp, take_icmp_arrival, thread_time, was_kept_back,
+    watch_arrival, watch_destination, watch_icmp,
 };
 
 /// What the system has counted since it started, of connection requests that never became connections.
@@ -37,6 +37,8 @@ pub struct Delivery {
     pub acknowledged: u64,
     /// The largest segment that this side has announced to take, in bytes.
     pub segment: u64,
+    /// Segments that this side has sent again, the request for the connection included.
+    pub repeated: u64,
 }
 
 /// Which way a packet passes an interface.

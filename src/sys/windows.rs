@@ -12,8 +12,9 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::os::windows::io::{AsRawSocket, AsSocket};
 
 pub use absent::{
-    Counters, ListeningPorts, Packets, UNSEEN, accept_from_afar, delivery, is_on_link, limit_segments, receive,
-    repeated_requests, send_from, take_icmp_arrival, thread_time, was_kept_back, watch_arrival, watch_destination,
+    Counters, ListeningPorts, Packets, UNSEEN, accept_from_afar, delivery, is_on_link, largest_packet, limit_segments,
+    receive, repeated_requests, send_from, take_icmp_arrival, thread_time, was_kept_back, watch_arrival,
+    watch_destination,
 };
 pub use ending::asked_to_end;
 pub use proxies::system_proxies;

@@ -13,7 +13,8 @@ use super::seen::Seen;
 fn share(with_account: bool) -> Seen {
     let password = SecretSource::Env("PASSWORD".to_owned());
     let account = Account { user: "svc".to_owned(), domain: None, password };
-    let settings = Smb { share: Some("Setup".to_owned()), account: with_account.then_some(account) };
+    let account = with_account.then_some(account);
+    let settings = Smb { share: Some("Setup".to_owned()), account, full_packets: None, padding: None };
     Seen::of(Probe::Smb(settings), 445).accepted()
 }
 

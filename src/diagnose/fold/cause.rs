@@ -26,6 +26,8 @@ pub(super) enum Cause {
     Proxy { code: Code, proxy: String, status: Status },
     /// One device rejects, with the same words.
     Device { code: Code, says: Icmp, status: Status },
+    /// The way to one host carries small packets only.
+    LargePackets { tester: Tester, host: String, status: Status },
     /// One device reads along in TLS.
     Interceptor { issuer: String },
     /// One place to which everything is redirected.
@@ -131,6 +133,7 @@ impl Cause {
         let shared = silence(outcome, tester, around)
             .or_else(|| of_machine(outcome, tester))
             .or_else(|| of_device(outcome))
+            .or_else(|| of_way(outcome, tester))
             .or_else(|| of_name(outcome, tester))
             .or_else(|| of_proxy(outcome))
             .or_else(|| of_content(outcome));
@@ -181,6 +184,11 @@ fn of_device(outcome: &Outcome) -> Option<Cause> {
     let rejecting = matches!(outcome.code, Code::Rejected | Code::Unreachable | Code::RefusedInPath);
     let says = outcome.path.rejected_by.filter(|icmp| rejecting && icmp.from.is_some())?;
     Some(Cause::Device { code: outcome.code, says, status: outcome.status })
+}
+
+fn of_way(outcome: &Outcome, tester: Tester) -> Option<Cause> {
+    let host = proxy(outcome).map(host_of).or_else(|| outcome.host())?.to_owned();
+    (outcome.code == Code::LargePacketsLost).then_some(Cause::LargePackets { tester, host, status: outcome.status })
 }
 
 fn of_name(outcome: &Outcome, tester: Tester) -> Option<Cause> {

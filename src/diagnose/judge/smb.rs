@@ -55,7 +55,7 @@ struct Story<'a> {
 
 impl<'a> Story<'a> {
     fn of(case: &'a Case<'a>) -> Option<Self> {
-        let Probe::Smb(Smb { share, account }) = &case.ask.probe else { return None };
+        let Probe::Smb(Smb { share, account, .. }) = &case.ask.probe else { return None };
         Some(Self {
             case,
             target: case.target(),

@@ -9,13 +9,14 @@ use crate::model::code::Code;
 use crate::model::evidence::Failure;
 use crate::model::fact::Fact;
 use crate::model::finding::Confidence::{Likely, Proven};
-use crate::model::finding::{Judgement, Who};
+use crate::model::finding::{Judgement, Lost, Who};
 use crate::model::probe::{Probe, SqlBrowser};
 
 pub(super) fn judge(case: &Case) -> Judgement {
     let Probe::SqlBrowser(settings) = &case.ask.probe else { return unforeseen(case) };
     match case.evidence.stopped_at().and_then(|step| step.error) {
         None => answered(case, settings),
+        Some(Failure::TimedOut) if case.evidence.holds(Fact::ShortAnswer) => list_lost(case, settings),
         Some(Failure::TimedOut) => silent(case, settings),
         Some(Failure::Malformed) => wrong_service(case),
         // Windows words "port unreachable" as a reset.
@@ -85,6 +86,38 @@ fn described(instance: &Value) -> String {
         Some(port) => format!("{name} (TCP {port})"),
         None => format!("{name} (no TCP)"),
     }
+}
+
+/// The browser answers in short, and its list of all instances does not come.
+fn list_lost(case: &Case, settings: &SqlBrowser) -> Judgement {
+    let target = case.target();
+    if let Some(asked) = &settings.instance {
+        let sentence = format!(
+            "SQL Browser on {target} answers about the instance MSSQLSERVER, and neither about {asked} nor with its list of all \
+             instances: it knows no {asked}, or hides it. (The list did not come: one that is longer than a packet comes in \
+             fragments, which firewalls often drop.)"
+        );
+        return Judgement::fail(Code::SqlInstanceUnknown, Likely, sentence).remedy(
+            Who::Profile,
+            format!(
+                "Correct `instance` of the endpoint `{}`; if the name is right, start that instance and see that it is not \
+                 hidden.",
+                case.flow.endpoint
+            ),
+        );
+    }
+    let sentence = format!(
+        "SQL Browser on {target} answers about one instance, but its list of all does not come: it is longer than a packet and \
+         comes in fragments, which a device on the way drops."
+    );
+    Judgement::fail(Code::LargePacketsLost, Likely, sentence).lost(Lost::Reply).remedy(
+        Who::Network,
+        format!(
+            "Let fragments of UDP pass from {target} to {}, or name the instance in the product and in the profile: the answer \
+             about one is short.",
+            case.flow.from
+        ),
+    )
 }
 
 fn silent(case: &Case, settings: &SqlBrowser) -> Judgement {

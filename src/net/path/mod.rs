@@ -10,10 +10,11 @@ mod shared;
 mod sweep;
 
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use serde_json::json;
 
-use self::ask::{Kind, Packets};
+use self::ask::{Brought, Kind, Limits, Packets, ask};
 pub use self::shared::Paths;
 use self::shared::Swept;
 use super::trace::Trace;
@@ -27,6 +28,9 @@ use crate::wire::{sql_browser, tftp};
 
 /// Where other packets to the same host go: ports at which nothing listens, as traceroute(8) has it.
 const OTHER_PORT: u16 = 33_434;
+/// How long the answer to a single question may take: the system repeats a connection request after a second.
+const ONCE: Duration = Duration::from_millis(900);
+
 /// What is looked at: the packets of one check to one address.
 pub struct View<'a> {
     packets: Packets,
@@ -102,6 +106,17 @@ impl<'a> View<'a> {
     /// Whether this machine's own firewall refuses in the host's name.
     async fn look_here(&self) {
         self.tell_kept_back(self.paths.refused_here(&self.packets).await);
+    }
+
+    /// Asks the very port once, and says whether an ICMP message answers.
+    pub async fn ask_once(&self) -> bool {
+        match ask(&self.packets, Limits::default(), ONCE).await {
+            Brought::Answer(answered) if answered.said == Said::Rejected => {
+                self.trace.fact(Fact::AnsweredAt, json!(answered));
+                true
+            }
+            _ => false,
+        }
     }
 
     /// How far other packets to the same host come.

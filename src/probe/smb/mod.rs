@@ -45,7 +45,7 @@ pub(super) async fn run(
         }
     };
     let mut talk = Talk::new(stream, address, trace);
-    let negotiated = talk.negotiate(&ask.token).await;
+    let negotiated = talk.negotiate(&ask.token, settings.padding).await;
     if talk.hung_up() {
         older::look_for_smb1(ask, address, trace).await;
     }

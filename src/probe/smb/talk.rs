@@ -70,9 +70,15 @@ impl<'a> Talk<'a> {
         self.hung_up
     }
 
-    /// NEGOTIATE with every dialect there is; what the server chose goes into the facts.
-    pub(super) async fn negotiate(&mut self, token: &Token) -> Result<negotiate::Response, Stopped> {
-        self.negotiate_with(&dialect::ALL, token).await
+    /// NEGOTIATE with every dialect there is, and bytes that only fill packets; what the server chose goes into the facts.
+    pub(super) async fn negotiate(
+        &mut self,
+        token: &Token,
+        padding: Option<usize>,
+    ) -> Result<negotiate::Response, Stopped> {
+        let mut request = offer(&dialect::ALL, token);
+        request.contexts.extend(padding.map(Context::padding));
+        self.offer(&request).await
     }
 
     /// NEGOTIATE with these dialects; what the server chose goes into the facts.
@@ -81,7 +87,10 @@ impl<'a> Talk<'a> {
         dialects: &[u16],
         token: &Token,
     ) -> Result<negotiate::Response, Stopped> {
-        let request = offer(dialects, token);
+        self.offer(&offer(dialects, token)).await
+    }
+
+    async fn offer(&mut self, request: &negotiate::Request) -> Result<negotiate::Response, Stopped> {
         let head = self.next_header(command::NEGOTIATE);
         let (answer, step) = self.ask(request.encode(&head), "NEGOTIATE").await?;
         if answer.head.status != status::SUCCESS {

@@ -18,7 +18,7 @@ use crate::model::probe::{Sql, SqlEncryption};
 use crate::net::tds::{Wrapped, read_message};
 use crate::net::trace::{OpenStep, Trace};
 use crate::net::{Net, Stopped, Stream, failure, tcp, tls};
-use crate::wire::tds::prelogin::{Encryption, Prelogin, Version};
+use crate::wire::tds::prelogin::{Encryption, Prelogin, Version, option};
 use crate::wire::tds::{ALPN, Kind, TLS_ALERT, packets};
 
 /// How long a PRELOGIN in the clear may stay unanswered before TLS is tried first beside it, and how long that may take
@@ -227,6 +227,10 @@ impl Asking<'_> {
             SqlEncryption::Strict => Encryption::Required,
         };
         let question = Prelogin::question(encryption, self.settings.instance.as_deref(), &self.ask.token);
+        let question = match self.settings.padding {
+            Some(bytes) => question.with(option::PADDING, vec![0; bytes]),
+            None => question,
+        };
         let bytes = packets(Kind::Prelogin, &question.encode());
         let sending = async {
             stream.write_all(&bytes).await?;

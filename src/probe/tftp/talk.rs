@@ -110,6 +110,11 @@ impl<'t> Talk<'t> {
         Ok(&self.buffer[..length])
     }
 
+    /// Awaits the first answer, without sending the request again.
+    pub async fn one_answer(&mut self) -> Result<(), NoDatagram> {
+        self.hear().await.map(|_| ())
+    }
+
     /// Tells the server to stop sending.
     pub async fn abort(&self, why: &str) {
         // It saves the server some resends; nothing depends on it.

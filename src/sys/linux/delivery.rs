@@ -12,6 +12,7 @@ use crate::sys::Delivery;
 mod place {
     pub const OPTIONS: usize = 5;
     pub const ANNOUNCED_SEGMENT: usize = 84;
+    pub const SENT_AGAIN: usize = 100;
     pub const BYTES_ACKNOWLEDGED: usize = 120;
     pub const END: usize = 128;
 }
@@ -45,6 +46,7 @@ pub fn delivery(socket: &impl AsFd) -> Option<Delivery> {
         // The request for the connection counts as one.
         acknowledged: u64::from_ne_bytes(acknowledged).saturating_sub(1),
         segment: word(place::ANNOUNCED_SEGMENT)? + options,
+        repeated: word(place::SENT_AGAIN)?,
     })
 }
 

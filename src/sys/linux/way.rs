@@ -59,3 +59,25 @@ pub fn is_on_link(address: IpAddr) -> Option<bool> {
         Err(_) => None,
     }
 }
+
+/// The largest packet that this system would send to an address without cutting it into fragments, in bytes: its interface's
+/// size, or what the way was found to carry.
+#[must_use]
+pub fn largest_packet(to: SocketAddr) -> Option<u16> {
+    let socket = Socket::new(Domain::for_address(to), Type::DGRAM, Some(Protocol::UDP)).ok()?;
+    // Only looks the route up; nothing is sent.
+    socket.connect(&to.into()).ok()?;
+    let (level, option) =
+        if to.is_ipv6() { (libc::IPPROTO_IPV6, libc::IPV6_MTU) } else { (libc::IPPROTO_IP, libc::IP_MTU) };
+    number(&socket, level, option).and_then(|bytes| u16::try_from(bytes).ok())
+}
+
+#[expect(unsafe_code, reason = "these options have no safe wrapper")]
+fn number(socket: &impl AsFd, level: i32, option: i32) -> Option<i32> {
+    let mut value = 0;
+    let mut size = libc::socklen_t::try_from(size_of::<i32>()).ok()?;
+    let descriptor = socket.as_fd().as_raw_fd();
+    // SAFETY: the option gives an int, for which `value` has room for the whole call.
+    let result = unsafe { libc::getsockopt(descriptor, level, option, (&raw mut value).cast(), &raw mut size) };
+    (result == 0).then_some(value)
+}

@@ -20,6 +20,12 @@ pub fn delivery(_socket: &impl AsSocket) -> Option<Delivery> {
     None
 }
 
+/// The largest packet that this system would send to an address in one piece: not asked here.
+#[must_use]
+pub fn largest_packet(_to: std::net::SocketAddr) -> Option<u16> {
+    None
+}
+
 /// The documented options of Winsock have none for it.
 ///
 /// # Errors

@@ -61,6 +61,8 @@ pub mod cipher {
 
 const PREAUTH: u16 = 0x0001;
 const ENCRYPTION: u16 = 0x0002;
+/// A context that says nothing and that servers must pass over (MS-SMB2 2.2.3.1, `SMB2_CONTEXTTYPE_RESERVED`).
+const RESERVED: u16 = 0x0100;
 /// Where the body's variable part begins in a response: header and 64 fixed bytes.
 const RESPONSE_FIXED: usize = header::LENGTH + 64;
 const REQUEST_FIXED: usize = header::LENGTH + 36;
@@ -272,6 +274,21 @@ fn decode_contexts(message: &[u8], offset: u32, count: u16) -> Result<Vec<Contex
 }
 
 impl Context {
+    /// So many bytes that only fill packets.
+    #[must_use]
+    pub fn padding(bytes: usize) -> Self {
+        Self::Other { kind: RESERVED, data: vec![0; bytes] }
+    }
+
+    /// How many bytes of it only fill packets.
+    #[must_use]
+    pub fn padded(&self) -> usize {
+        match self {
+            Self::Other { kind: RESERVED, data } => data.len(),
+            _ => 0,
+        }
+    }
+
     fn fields(&self) -> (u16, Vec<u8>) {
         let list = |numbers: &[u16]| numbers.iter().flat_map(|number| number.to_le_bytes()).collect::<Vec<u8>>();
         match self {

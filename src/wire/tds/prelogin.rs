@@ -21,6 +21,8 @@ pub mod option {
     pub const TRACEID: u8 = 5;
     pub const FEDAUTHREQUIRED: u8 = 6;
     pub const NONCEOPT: u8 = 7;
+    /// Not one of the specification's: servers pass over what they don't know, as those did that are older than the ones above.
+    pub const PADDING: u8 = 0x60;
     pub const TERMINATOR: u8 = 0xff;
 }
 
