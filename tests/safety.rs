@@ -3,6 +3,8 @@
 mod bounds;
 mod control;
 mod door;
+mod joined;
+mod machine;
 mod nonsense;
 mod process;
 mod strangers;

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Instant;
 
 use futures_util::future::BoxFuture;
-use tokio::sync::{Notify, Semaphore, watch};
+use tokio::sync::{Notify, watch};
 
 use super::super::{colour, output, session};
 use super::guest::Guest;
@@ -21,10 +21,6 @@ use crate::profile::Profile;
 use crate::responder::{Admission, Shared};
 use crate::sys;
 
-/// Joined sides that are tested at once, for each processor of this machine; more wait for their turn. What a probe meets at
-/// a machine that is busy with hundreds of others says nothing of the network.
-const TURNS_EACH: usize = 8;
-
 /// A listening side.
 pub(super) struct Listening {
     pub profile: Profile,
@@ -32,7 +28,6 @@ pub(super) struct Listening {
     pub answers: Vec<Answering>,
     pub shared: Arc<Shared>,
     pub collect: Option<PathBuf>,
-    pub turns: Arc<Semaphore>,
     /// Somebody has left.
     pub gone: Notify,
     witness: Arc<Witness>,
@@ -55,7 +50,6 @@ impl Listening {
         shared: Arc<Shared>,
         collect: Option<PathBuf>,
     ) -> Arc<Self> {
-        let processors = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
         let ports: Vec<_> = answers.iter().map(|answer| (answer.transport, answer.port)).collect();
         Arc::new_cyclic(|me| Self {
             profile,
@@ -63,7 +57,6 @@ impl Listening {
             answers,
             shared,
             collect,
-            turns: Arc::new(Semaphore::new(TURNS_EACH * processors)),
             gone: Notify::new(),
             witness: Arc::new(Witness::start(ports)),
             looking: tokio::sync::Mutex::default(),
