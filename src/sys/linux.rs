@@ -5,6 +5,7 @@
 
 mod counters;
 mod delivery;
+mod diag;
 mod ending;
 mod listeners;
 mod packets;

@@ -208,8 +208,10 @@ impl<'a> Both<'a> {
         let (witness, began, ended) = (Arc::clone(&self.witness), self.began, self.ended.clone());
         let addresses = self.listener_addresses();
         let probed = self.channel.listener_addresses.clone();
-        let looked =
-            tokio::task::spawn_blocking(move || (witness.seen_since(began, &addresses, &ended), witness.means()));
+        let looked = tokio::task::spawn_blocking(move || {
+            witness.look(Instant::now());
+            (witness.seen_since(began, &addresses, &ended), witness.means_of(began, &addresses))
+        });
         let (sighted, means) = looked.await.unwrap_or_default();
         let (receipts, answers) = (self.shared.receipts.all(), self.answers.list.clone());
         let missed = self.shared.receipts.missed();

@@ -72,10 +72,12 @@ impl Listening {
     pub(super) async fn look(&self, since: Instant, addresses: Vec<IpAddr>) -> Sightings {
         let alone = self.crowd.load(Ordering::SeqCst) <= 1;
         let ended = self.ended_before.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        let (witness, probed) = (Arc::clone(&self.witness), addresses.clone());
+        let (witness, probed, asked) = (Arc::clone(&self.witness), addresses.clone(), Instant::now());
         let _turn = self.looking.lock().await;
-        let looked =
-            tokio::task::spawn_blocking(move || (witness.seen_since(since, &addresses, &ended), witness.means()));
+        let looked = tokio::task::spawn_blocking(move || {
+            witness.look(asked);
+            (witness.seen_since(since, &addresses, &ended), witness.means_of(since, &addresses))
+        });
         let (sighted, means) = looked.await.unwrap_or_default();
         Sightings { receipts: Vec::new(), sighted, means, answers: self.answers.clone(), alone, missed: 0, probed }
     }
