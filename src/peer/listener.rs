@@ -178,7 +178,7 @@ where
     }
 }
 
-/// Answers what is asked, until the other side says goodbye or is gone.
+/// Waits for a turn, then answers what is asked.
 async fn converse<S>(
     speech: &mut Speech<S>,
     desk: &Desk,
@@ -188,7 +188,25 @@ async fn converse<S>(
 where
     S: AsyncRead + AsyncWrite + Unpin,
 {
-    let Some(_turn) = turn(speech, desk).await? else { return Ok(()) };
+    let Some(turn) = turn(speech, desk).await? else { return Ok(()) };
+    let mut answering = pin!(answer(speech, desk, guest, told));
+    if let Ok(ended) = timeout(desk.limits.turn_time, answering.as_mut()).await {
+        return ended;
+    }
+    drop(turn);
+    answering.await
+}
+
+/// Answers what is asked, until the other side says goodbye or is gone.
+async fn answer<S>(
+    speech: &mut Speech<S>,
+    desk: &Desk,
+    guest: &dyn Guest,
+    told: &mut Vec<Outcome>,
+) -> Result<(), Broken>
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+{
     speech.say(&FromListener::Welcome(guest.welcome())).await?;
     let mut next = None;
     loop {

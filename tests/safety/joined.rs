@@ -17,6 +17,8 @@ use tokio_tungstenite::tungstenite::protocol::Role as End;
 use super::*;
 use crate::support::hostile::garbage;
 
+/// Longer than any test waits.
+const LONG: Duration = Duration::from_secs(600);
 const TOKEN: [u8; 16] = [7; 16];
 
 /// A listening side that has nothing to test.
@@ -71,7 +73,7 @@ impl Guest for Nothing {
 }
 
 fn desk(limits: Limits) -> Arc<Desk> {
-    let until = Instant::now() + Duration::from_secs(600);
+    let until = Instant::now() + LONG;
     Arc::new(Desk::new(Invitation { token: TOKEN, until }, limits))
 }
 
@@ -138,7 +140,7 @@ impl Joiner {
 
 #[tokio::test]
 async fn so_many_are_tested_at_once_and_the_others_are_told_how_many_are_before_them() {
-    let desk = desk(Limits { tested_at_once: 2, ..Limits::default() });
+    let desk = desk(Limits { tested_at_once: 2, turn_time: LONG, ..Limits::default() });
     let (mut first, mut second) = (Joiner::new(&desk).await, Joiner::new(&desk).await);
     first.is_welcome().await;
     second.is_welcome().await;
@@ -157,8 +159,24 @@ async fn so_many_are_tested_at_once_and_the_others_are_told_how_many_are_before_
 }
 
 #[tokio::test]
+async fn who_takes_long_goes_on_while_the_next_one_has_its_turn() {
+    let desk = desk(Limits { tested_at_once: 1, turn_time: Duration::from_millis(50), ..Limits::default() });
+    let mut first = Joiner::new(&desk).await;
+    first.is_welcome().await;
+    let mut second = Joiner::new(&desk).await;
+    while matches!(second.hears().await, Ok(FromListener::Wait { .. })) {}
+    first.0.say(&FromJoiner::WhatDidYouSee).await.expect("said");
+    let heard = first.hears().await;
+    assert!(matches!(heard, Ok(FromListener::Saw(_))), "{heard:?}");
+    second.0.say(&FromJoiner::WhatDidYouSee).await.expect("said");
+    let heard = second.hears().await;
+    assert!(matches!(heard, Ok(FromListener::Saw(_))), "{heard:?}");
+}
+
+#[tokio::test]
 async fn who_waits_too_long_for_its_turn_is_closed() {
-    let desk = desk(Limits { tested_at_once: 1, turn_wait: Duration::from_millis(50), ..Limits::default() });
+    let desk =
+        desk(Limits { tested_at_once: 1, turn_time: LONG, turn_wait: Duration::from_millis(50), ..Limits::default() });
     let mut first = Joiner::new(&desk).await;
     first.is_welcome().await;
     let mut second = Joiner::new(&desk).await;
