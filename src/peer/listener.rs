@@ -11,13 +11,13 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::{timeout, timeout_at};
 use tokio_tungstenite::tungstenite::protocol::Role as End;
 
+use super::limits::Limits;
 use super::message::{FromJoiner, FromListener, Hello, VERSION, Welcome};
 use super::speech::{Broken, First, Speech};
 use super::turns::{Turn, Turns};
 use crate::model::flow::Transport;
 use crate::model::run::Outcome;
 use crate::model::sighting::{Answering, Sightings};
-use crate::responder::Limits;
 
 /// How long a stranger may take to prove itself.
 const PROOF: Duration = Duration::from_secs(20);

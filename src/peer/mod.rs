@@ -5,6 +5,7 @@
 
 pub mod join;
 pub mod joiner;
+pub mod limits;
 pub mod listener;
 pub mod message;
 pub mod search;

@@ -1,4 +1,4 @@
-//! Every bound on what peers and strangers may use, in one place; `docs/security.md` lists them for users.
+//! Every bound on what peers and strangers may use on ports, in one place; `docs/security.md` lists them for users.
 
 use std::time::Duration;
 
@@ -52,17 +52,6 @@ pub struct Limits {
     pub door_places_per_address: usize,
     /// Addresses that one peer may show at the door. Further ones stay strangers.
     pub door_addresses: usize,
-    /// Joined sides that are tested at once. The others wait for their turn: what a probe meets at a machine that is busy with
-    /// hundreds of others says nothing of the network.
-    pub tested_at_once: usize,
-    /// How long a turn lasts at most. Whoever takes longer waits for the network and not for this machine: it goes on, and the
-    /// next one begins.
-    pub turn_time: Duration,
-    /// How long a joined side may wait for its turn. After that it is closed.
-    pub turn_wait: Duration,
-    /// How long a joined side may ask for nothing, though it is there: the longest run that it may be busy with. After that it
-    /// is closed.
-    pub asking_nothing: Duration,
     /// Receipts that are kept. Later ones are counted only. One address fills half of the room at most.
     pub receipts: usize,
     /// Bytes of receipts that are kept, likewise.
@@ -92,10 +81,6 @@ impl Default for Limits {
             door_places: 64,
             door_places_per_address: 16,
             door_addresses: 8,
-            tested_at_once: 8 * std::thread::available_parallelism().map_or(1, std::num::NonZero::get),
-            turn_time: Duration::from_secs(3),
-            turn_wait: Duration::from_secs(1800),
-            asking_nothing: Duration::from_secs(7200),
             receipts: 10_000,
             receipt_bytes: 8 << 20,
         }

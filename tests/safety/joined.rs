@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use bothways::model::flow::{Role, Transport};
 use bothways::model::run::Outcome;
 use bothways::model::sighting::Sightings;
+use bothways::peer::limits::Limits;
 use bothways::peer::listener::{self, Desk, Guest, Host, Invitation, Joined, Wanted, hex};
 use bothways::peer::message::{FromJoiner, FromListener, Hello, MOST_BYTES, VERSION, Welcome};
 use bothways::peer::speech::{Broken, Speech};

@@ -15,6 +15,7 @@ use super::{CliError, bind, exit, output, session};
 use crate::model::flow::Role;
 use crate::model::sighting::AnsweredBy;
 use crate::peer::join::JoinCode;
+use crate::peer::limits::Limits;
 use crate::peer::listener::{self, Desk, Invitation};
 use crate::peer::message::PATH;
 use crate::plan::{self, PlannedAnswer};
@@ -68,7 +69,7 @@ async fn listen(profile: Profile, sides: Vec<Role>, args: &ListenArgs) -> Result
     let token = *uuid::Uuid::new_v4().as_bytes();
     let invitation = Invitation { token, until: Instant::now() + args.expires.0 };
     let Answers { open: _open, list } = answers;
-    let desk = Desk::new(invitation, shared.limits);
+    let desk = Desk::new(invitation, Limits::default());
     let listening = Listening::new(profile, sides, list, shared, args.collect.clone());
     let _ = reception.set(Reception { listening: Arc::clone(&listening), desk });
     let stopped = session::interrupted().await;
