@@ -56,6 +56,20 @@ fn wait_for(listener: &mut Child, text: &str) {
     assert!(lines.any(|line| line.is_ok_and(|line| line.contains(text))), "it never said `{text}`");
 }
 
+/// Waits until so many conversations on port 80 have ended, on whichever side the system remembers them (`TIME_WAIT`).
+fn wait_for_ended_conversations(network: &Network, many: usize) {
+    let ended = |node: Node| {
+        let table = network.inside(node, || async { std::fs::read_to_string("/proc/thread-self/net/tcp") });
+        let lines = table.expect("a table");
+        lines.lines().filter(|line| line.contains(":0050 ") && line.split_whitespace().nth(3) == Some("06")).count()
+    };
+    let deadline = Instant::now() + PATIENCE;
+    while ended(Node::Client) + ended(Node::Server) < many {
+        assert!(Instant::now() < deadline, "no conversation has ended");
+        std::thread::yield_now();
+    }
+}
+
 fn kept(folder: &Path) -> Vec<Value> {
     let files = std::fs::read_dir(folder).expect("a folder").map(|file| file.expect("a file").path());
     files.map(|path| serde_json::from_slice(&std::fs::read(path).expect("a file")).expect("a record")).collect()
@@ -84,6 +98,7 @@ fn sigterm_ends_a_listener_like_ctrl_c_and_the_runs_under_way_are_kept_on_both_s
         let (mut listener, code) = listen(&network, &["--collect", &collected.path().display().to_string()]);
         let check = join_slowly(&network, &code, &slow(folder.path()));
         wait_for(&mut listener, "has joined");
+        wait_for_ended_conversations(&network, 2);
         end(&listener, signal);
         assert_eq!(listener.wait().expect("it ends").code(), Some(0), "{signal}");
         let records = kept(collected.path());

@@ -1,8 +1,14 @@
-//! Safety of the responders: what strangers get, what peers may use, and that they serve on whatever comes.
+//! Safety of the responders: what strangers get, what peers may use, and that they serve on whatever comes. Every row of the
+//! limits in `docs/security.md` is held here: places, bytes, datagrams and receipts in [`bounds`]; idleness, slow, endless and
+//! senseless talk in [`nonsense`]; strangers at the control channel in [`control`], at other ports in [`strangers`] and at the
+//! door in [`door`]; turns, waiting, messages and codes of those who join in [`joined`]; scans and dialing in [`machine`]; memory
+//! and descriptors in [`process`]. Pages, bodies and WebSocket messages are with their protocols.
 
 mod bounds;
 mod control;
 mod door;
+mod joined;
+mod machine;
 mod nonsense;
 mod process;
 mod strangers;

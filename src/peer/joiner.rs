@@ -58,17 +58,18 @@ pub enum CantJoin {
 }
 
 impl Search<'_> {
-    /// Finds the listener and joins it. `hello` is filled in with the token and the way.
+    /// Finds the listener and joins it. `hello` is filled in with the token and the way. Where many have joined, `wait` is told
+    /// how many are tested before.
     ///
     /// # Errors
     /// [`CantJoin`], with every way that was tried.
-    pub async fn join(&self, mut hello: Hello) -> Result<Channel, CantJoin> {
+    pub async fn join(&self, mut hello: Hello, wait: impl Fn(usize)) -> Result<Channel, CantJoin> {
         hello.token = hex(&self.code.token);
         let Found { mut speech, listener, host, through_proxy } = self.reach().await.map_err(CantJoin::Unreached)?;
         hello.through_proxy = through_proxy;
         speech.say(&FromJoiner::Hello(hello)).await?;
-        // Of a crowd each waits for its turn.
-        match timeout(TURN, speech.hear()).await.map_err(|_| CantJoin::Late)?? {
+        let answer = timeout(TURN, greeting(&mut speech, wait)).await.map_err(|_| CantJoin::Late)??;
+        match answer {
             FromListener::Welcome(welcome) => {
                 let direct = (!through_proxy).then(|| listener.ip().to_canonical());
                 let named = self.code.hosts.iter().filter_map(|host| host.parse().ok());
@@ -238,6 +239,16 @@ impl Channel {
             }
         };
         let _ = timeout(GOODBYE, goodbye).await;
+    }
+}
+
+/// What the listener says once it is this side's turn.
+async fn greeting(speech: &mut Speech<Stream>, wait: impl Fn(usize)) -> Result<FromListener, Broken> {
+    loop {
+        match speech.hear().await? {
+            FromListener::Wait { before } => wait(before),
+            answer => return Ok(answer),
+        }
     }
 }
 

@@ -1,17 +1,20 @@
 //! The listening end of the control channel: proves who joins, then does what the messages allow and nothing else.
 
 use std::net::{IpAddr, SocketAddr};
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use futures_util::future::BoxFuture;
 use subtle::ConstantTimeEq;
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::time::timeout;
+use tokio::time::{timeout, timeout_at};
 use tokio_tungstenite::tungstenite::protocol::Role as End;
 
+use super::limits::Limits;
 use super::message::{FromJoiner, FromListener, Hello, VERSION, Welcome};
 use super::speech::{Broken, First, Speech};
+use super::turns::{Turn, Turns};
 use crate::model::flow::Transport;
 use crate::model::knock::{Knock, Knocked};
 use crate::model::run::Outcome;
@@ -19,14 +22,26 @@ use crate::model::sighting::{Answering, Sightings};
 
 /// How long a stranger may take to prove itself.
 const PROOF: Duration = Duration::from_secs(20);
-/// How long somebody may wait for its turn.
-const TURN: Duration = Duration::from_secs(1800);
-/// How long a joined side may ask for nothing, though it is there: the longest run that it may be busy with.
-const PATIENCE: Duration = Duration::from_secs(7200);
+/// The time between two words to somebody that waits for its turn.
+const TELLING: Duration = Duration::from_secs(10);
 /// Addresses that a joining side may name for its probes. More are not heard.
 const MOST_ADDRESSES: usize = 8;
 /// Ports of whose knocks a joined side may ask at once. More are not looked for.
 const MOST_KNOCKS: usize = 64;
+
+/// What whoever asks for the channel is brought to.
+pub struct Desk {
+    pub invitation: Invitation,
+    pub turns: Turns,
+    pub limits: Limits,
+}
+
+impl Desk {
+    #[must_use]
+    pub fn new(invitation: Invitation, limits: Limits) -> Self {
+        Self { invitation, turns: Turns::new(limits.tested_at_once), limits }
+    }
+}
 
 /// Who may join, and until when.
 pub struct Invitation {
@@ -97,10 +112,7 @@ pub type Ports = Vec<(Transport, u16)>;
 
 /// What the listening side does for one that joined, until it leaves: it is a peer as long as this is kept.
 pub trait Guest: Send + Sync {
-    /// Waits for its turn: of a crowd, some are tested at once and the others after them, so that none is judged by how busy
-    /// this machine is with the others.
-    fn turn(&self) -> BoxFuture<'_, ()>;
-    /// The greeting.
+    /// The greeting, once it is its turn.
     fn welcome(&self) -> Welcome;
     /// Runs this side's own flows.
     fn test(&self, wanted: Wanted) -> BoxFuture<'_, Vec<Outcome>>;
@@ -125,13 +137,13 @@ pub trait Host: Send + Sync {
 }
 
 /// Serves one channel until it ends.
-pub async fn serve<S>(stream: S, from: SocketAddr, invitation: &Invitation, host: Arc<dyn Host>)
+pub async fn serve<S>(stream: S, from: SocketAddr, desk: &Desk, host: Arc<dyn Host>)
 where
     S: AsyncRead + AsyncWrite + Unpin,
 {
     let mut speech = Speech::over(stream, End::Server).await;
     let Ok(Ok(FromJoiner::Hello(hello))) = timeout(PROOF, speech.hear()).await else { return };
-    if let Err(why) = invitation.holds(&hello) {
+    if let Err(why) = desk.invitation.holds(&hello) {
         let _ = speech.say(&FromListener::Refused { why: why.to_owned() }).await;
         speech.close().await;
         return;
@@ -140,28 +152,73 @@ where
     let Some(guest) = host.admit(joined) else { return };
     let mut told = Vec::new();
     tokio::select! {
-        _ = converse(&mut speech, guest.as_ref(), &mut told) => {}
+        _ = converse(&mut speech, desk, guest.as_ref(), &mut told) => {}
         () = host.ending() => {}
     }
     guest.left(told).await;
     speech.close().await;
 }
 
-/// Answers what is asked, until the other side says goodbye or is gone.
-async fn converse<S>(speech: &mut Speech<S>, guest: &dyn Guest, told: &mut Vec<Outcome>) -> Result<(), Broken>
+/// Waits for a turn, and tells from time to time how many are before it; none where it is not waited for any longer.
+async fn turn<'a, S>(speech: &mut Speech<S>, desk: &'a Desk) -> Result<Option<Turn<'a>>, Broken>
 where
     S: AsyncRead + AsyncWrite + Unpin,
 {
-    let turn = speech.during::<_, FromJoiner>(timeout(TURN, guest.turn())).await?;
-    if !matches!(turn, First::Done(Ok(()))) {
-        return Ok(());
+    let (waiting, ends) = (desk.turns.line_up(), tokio::time::Instant::now() + desk.limits.turn_wait);
+    let mut turn = pin!(waiting.turn());
+    // Whoever need not wait is told nothing of it.
+    let (mut next, mut told) = (tokio::time::Instant::now(), None);
+    loop {
+        match speech.during::<_, FromJoiner>(timeout_at(next.min(ends), &mut turn)).await? {
+            First::Done(Ok(turn)) => return Ok(turn),
+            First::Done(Err(_)) if tokio::time::Instant::now() >= ends => return Ok(None),
+            First::Done(Err(_)) => {
+                let before = waiting.before();
+                if told.replace(before) != Some(before) {
+                    speech.say(&FromListener::Wait { before }).await?;
+                }
+                next = tokio::time::Instant::now() + TELLING;
+            }
+            First::Heard(_) => return Ok(None),
+        }
     }
+}
+
+/// Waits for a turn, then answers what is asked.
+async fn converse<S>(
+    speech: &mut Speech<S>,
+    desk: &Desk,
+    guest: &dyn Guest,
+    told: &mut Vec<Outcome>,
+) -> Result<(), Broken>
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+{
+    let Some(turn) = turn(speech, desk).await? else { return Ok(()) };
+    let mut answering = pin!(answer(speech, desk, guest, told));
+    if let Ok(ended) = timeout(desk.limits.turn_time, answering.as_mut()).await {
+        return ended;
+    }
+    drop(turn);
+    answering.await
+}
+
+/// Answers what is asked, until the other side says goodbye or is gone.
+async fn answer<S>(
+    speech: &mut Speech<S>,
+    desk: &Desk,
+    guest: &dyn Guest,
+    told: &mut Vec<Outcome>,
+) -> Result<(), Broken>
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+{
     speech.say(&FromListener::Welcome(guest.welcome())).await?;
     let mut next = None;
     loop {
         let message = match next.take() {
             Some(message) => message,
-            None => timeout(PATIENCE, speech.hear()).await.map_err(|_| Broken::Silent)??,
+            None => timeout(desk.limits.asking_nothing, speech.hear()).await.map_err(|_| Broken::Silent)??,
         };
         match message {
             FromJoiner::Test { answers, certificate, checks } => {

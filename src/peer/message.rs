@@ -91,7 +91,9 @@ pub struct Hello {
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(tag = "say", rename_all = "kebab-case")]
 pub enum FromListener {
-    /// The token was right.
+    /// The token was right, and so many are tested before you: wait for your turn.
+    Wait { before: usize },
+    /// The token was right, and it is your turn.
     Welcome(Welcome),
     /// The answer to `introduce`.
     Door { word: String },

@@ -33,6 +33,7 @@
 //! - A program that takes packets before the system does (XDP, a virtual machine's own interface) hides them.
 
 mod knocks;
+mod lapse;
 mod passing;
 mod seen;
 
@@ -48,6 +49,7 @@ use crate::model::knock::{Knock, Knocked};
 use crate::model::sighting::{Means, Sighting, SightingKind};
 use crate::sys::{ConnectionTable, Counters, Counts, ListeningPorts, Packets, thread_time};
 use crate::wire::packet;
+use lapse::Lapse;
 use passing::Passing;
 use seen::Seen;
 
@@ -84,8 +86,20 @@ struct Watch {
     before: Counts,
     packets: Option<Packets>,
     seen: Mutex<Seen>,
+    lapses: Mutex<Lapses>,
+    /// When the last look began that somebody asked for.
+    looked: Mutex<Option<Instant>>,
     sampler: OnceLock<Thread>,
     stopped: AtomicBool,
+}
+
+/// What was overlooked.
+#[derive(Default)]
+struct Lapses {
+    /// Packets that came faster than they were read.
+    packets: Lapse,
+    /// Requests that the table does not show.
+    untabled: Lapse,
 }
 
 impl Witness {
@@ -110,13 +124,24 @@ impl Witness {
     /// one: packets that came faster than they were read, requests that the table does not show (SYN cookies, a
     /// listener's full queue), sightings that had to be forgotten because they were too many.
     pub fn means(&self) -> Vec<Means> {
+        self.watch.read_packets(MOST_WAITING);
+        let forgot = self.watch.seen().forgot();
+        self.means_but(self.started, forgot)
+    }
+
+    /// With what it has looked for these addresses of one peer since `since`: what was overlooked before then, or forgotten of
+    /// others, does not matter.
+    pub fn means_of(&self, since: Instant, peer: &[IpAddr]) -> Vec<Means> {
+        let forgot = self.watch.seen().forgot_of(peer, self.millis(since));
+        self.means_but(since, forgot)
+    }
+
+    fn means_but(&self, since: Instant, forgot: bool) -> Vec<Means> {
         let watch = &self.watch;
-        watch.read_packets(MOST_WAITING);
-        let forgot = watch.seen().forgot();
-        let untabled = watch.counted().is_some_and(|now| now.untabled > watch.before.untabled);
-        let table = self.sampler.is_some() && !untabled && !forgot;
-        let lost = watch.packets.as_ref().is_some_and(Packets::lost);
-        let packets = self.capturer.is_some() && !lost && !forgot;
+        watch.note_lapses();
+        let lapses = locked(&watch.lapses);
+        let table = self.sampler.is_some() && !lapses.untabled.since(since) && !forgot;
+        let packets = self.capturer.is_some() && !lapses.packets.since(since) && !forgot;
         let means =
             [(Means::ConnectionTable, table), (Means::Counters, watch.counters.is_some()), (Means::Packets, packets)];
         means.into_iter().filter(|(_, works)| *works).map(|(means, _)| means).collect()
@@ -127,9 +152,20 @@ impl Witness {
     /// that was asked. Takes a fresh look, which blocks for milliseconds, or a few tenths of a second where this machine
     /// has tens of thousands of connections.
     pub fn seen_of(&self, peer: IpAddr) -> Vec<Sighting> {
-        self.watch.sample();
-        self.watch.read_packets(MOST_WAITING);
+        self.look(Instant::now());
         self.watch.seen().of(peer)
+    }
+
+    /// Takes a fresh look, unless one was begun since `asked`: many that ask at once share it. It blocks as
+    /// [`Witness::seen_of`] does.
+    pub fn look(&self, asked: Instant) {
+        let mut looked = locked(&self.watch.looked);
+        if looked.is_none_or(|began| began < asked) {
+            let began = Instant::now();
+            self.watch.sample();
+            self.watch.read_packets(MOST_WAITING);
+            *looked = Some(began);
+        }
     }
 
     /// From now on, this side's own packets to and from this address are watched as well.
@@ -137,11 +173,11 @@ impl Witness {
         self.watch.seen().probe(remote);
     }
 
-    /// What was seen of these addresses of one peer since `since`. `before` is [`Witness::ended`] as it was then: the counters
+    /// What was seen of these addresses of one peer since `since`, by the last look. `before` is [`Witness::ended`] as it was then: the counters
     /// tell no address, so that what they tell is the peer's only where no other was joined.
     pub fn seen_since(&self, since: Instant, peer: &[IpAddr], before: &Tally) -> Vec<Sighting> {
-        let from = self.milliseconds(since);
-        let mut seen: Vec<Sighting> = peer.iter().flat_map(|address| self.seen_of(*address)).collect();
+        let from = self.millis(since);
+        let mut seen: Vec<Sighting> = peer.iter().flat_map(|address| self.watch.seen().of(*address)).collect();
         seen.retain(|sighting| sighting.at_ms >= from);
         let ports = self.ended().ports_since(before, &self.watch.tcp);
         let kind = SightingKind::HalfOpenEnded;
@@ -154,9 +190,9 @@ impl Witness {
         seen
     }
 
-    /// The watched ports on which somebody asked that is not known since then.
+    /// The watched ports on which somebody asked that is not known since then, by the last look.
     pub fn strangers_since(&self, since: Instant, known: impl Fn(IpAddr) -> bool) -> Vec<(Transport, u16)> {
-        let from = self.milliseconds(since);
+        let from = self.millis(since);
         let seen = self.watch.seen();
         let asked = seen.of_others(&known).filter(|seen| seen.at_ms >= from && knocks::is_request(seen));
         let mut ports: Vec<_> = asked.map(|seen| (seen.transport, seen.local.port())).collect();
@@ -165,17 +201,15 @@ impl Witness {
         ports
     }
 
-    /// From which unknown addresses the knocks came since then. Takes a fresh look, which may block.
+    /// From which unknown addresses the knocks came since then, by the last look.
     pub fn recognise(&self, knocks: &[Knock], since: Instant, known: impl Fn(IpAddr) -> bool) -> Vec<Knocked> {
-        let from = self.milliseconds(since);
-        self.watch.sample();
-        self.watch.read_packets(MOST_WAITING);
+        let from = self.millis(since);
         let seen = self.watch.seen();
         let recognise = |knock| knocks::recognise(knock, seen.of_others(&known).filter(|seen| seen.at_ms >= from));
         knocks.iter().map(recognise).collect()
     }
 
-    fn milliseconds(&self, since: Instant) -> u64 {
+    fn millis(&self, since: Instant) -> u64 {
         u64::try_from(since.saturating_duration_since(self.started).as_millis()).unwrap_or(u64::MAX)
     }
 
@@ -231,13 +265,17 @@ impl Watch {
             }
         }
         let mut counters = if tcp.is_empty() { None } else { Counters::open() };
+        let before = counters.as_mut().and_then(Counters::read).unwrap_or_default();
+        let lapses = Lapses { untabled: Lapse::after(before.untabled), packets: Lapse::default() };
         Self {
-            before: counters.as_mut().and_then(Counters::read).unwrap_or_default(),
+            before,
             counters: counters.map(Mutex::new),
             listening: if tcp.is_empty() { None } else { ListeningPorts::open().map(Mutex::new) },
             table: if tcp.is_empty() { None } else { ConnectionTable::open().map(Mutex::new) },
             packets: Packets::open(),
             seen: Mutex::new(Seen::new(Instant::now())),
+            lapses: Mutex::new(lapses),
+            looked: Mutex::default(),
             sampler: OnceLock::new(),
             stopped: AtomicBool::new(false),
             tcp,
@@ -253,6 +291,14 @@ impl Watch {
         locked(self.counters.as_ref()?).read()
     }
 
+    fn note_lapses(&self) {
+        let untabled = self.counted().map(|now| now.untabled);
+        let lost = self.packets.as_ref().map(Packets::lost);
+        let mut lapses = locked(&self.lapses);
+        lapses.untabled.note(untabled.unwrap_or_default());
+        lapses.packets.note(lost.unwrap_or_default().into());
+    }
+
     fn stopped(&self) -> bool {
         self.stopped.load(Ordering::Relaxed)
     }
@@ -263,6 +309,7 @@ impl Watch {
         while !self.stopped() {
             let began = (Instant::now(), thread_time());
             self.sample();
+            self.note_lapses();
             // On a busy machine most of a look is waiting, which costs nobody anything.
             let computed = thread_time().zip(began.1).map(|(now, before)| now.saturating_sub(before));
             // One slow look may be a busy machine's doing, which is no reason to look less often.

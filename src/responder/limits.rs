@@ -1,4 +1,4 @@
-//! Every bound on what peers and strangers may use, in one place; `docs/security.md` lists them for users.
+//! Every bound on what peers and strangers may use on ports, in one place; `docs/security.md` lists them for users.
 
 use std::time::Duration;
 

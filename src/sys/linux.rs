@@ -6,6 +6,7 @@
 mod counters;
 mod datagrams;
 mod delivery;
+mod diag;
 mod ending;
 mod listeners;
 mod packets;

@@ -134,6 +134,50 @@ async fn datagrams_of_one_address_that_wait_for_their_end_leave_places_for_the_o
 }
 
 #[tokio::test]
+async fn datagrams_that_wait_for_their_end_are_bounded_on_a_port_for_all_addresses_together() {
+    let shared = shared(Limits { datagrams: 2, datagrams_per_address: 2, ..Limits::default() }, both());
+    let open = open(over_udp()[1].service.clone(), &shared).await;
+    let question = b"\0\x01boot.wim\0octet\0";
+    let [first, second, third] = [PEER, PEER, OTHER].map(|from| UdpSocket::bind((from, 0)));
+    let [first, second, third] = [first.await, second.await, third.await].map(|socket| socket.expect("a free port"));
+    let mut buffer = [0; 2048];
+    let mut transfers = Vec::new();
+    for socket in [&first, &second] {
+        socket.send_to(question, open.address).await.expect("sent");
+        transfers.push(socket.recv_from(&mut buffer).await.expect("a first block").1);
+    }
+    third.send_to(question, open.address).await.expect("sent");
+    // The first ends its transfer, which makes room for one that comes after the third.
+    first.send_to(b"\0\x05\0\0\0", transfers[0]).await.expect("sent");
+    assert!(answer_to(question, OTHER, open.address).await.is_some());
+    let answer = third.try_recv(&mut buffer);
+    assert_eq!(answer.map_err(|error| error.kind()), Err(std::io::ErrorKind::WouldBlock), "a third at once");
+}
+
+#[tokio::test]
+async fn a_transfer_that_nobody_acknowledges_is_one_packet() {
+    let limits = Limits { idle: Duration::from_millis(50), datagrams: 1, ..Limits::default() };
+    let open = open(over_udp()[1].service.clone(), &shared(limits, only_the_peer())).await;
+    let (asking, question) = (UdpSocket::bind((PEER, 0)).await.expect("a free port"), b"\0\x01boot.wim\0octet\0");
+    asking.send_to(question, open.address).await.expect("sent");
+    let mut buffer = [0; 2048];
+    assert!(asking.recv(&mut buffer).await.is_ok_and(|length| length == 516));
+    // There is room for another once it has ended.
+    assert!(answer_to(question, PEER, open.address).await.is_some());
+    let more = asking.try_recv(&mut buffer);
+    assert_eq!(more.map_err(|error| error.kind()), Err(std::io::ErrorKind::WouldBlock));
+}
+
+#[tokio::test]
+async fn a_frame_of_smb_that_promises_too_much_is_not_waited_for() {
+    let shared = shared(Limits { idle: Duration::from_secs(600), ..Limits::default() }, only_the_peer());
+    let open = open(Service::Smb(responder::smb::Service::default()), &shared).await;
+    let mut peer = connect(PEER, open.address).await;
+    peer.write_all(b"\0\x01\0\x01\xfeSMB").await.expect("sent");
+    assert_eq!(said(&mut peer).await, b"", "64 KiB and a byte");
+}
+
+#[tokio::test]
 async fn receipts_are_bounded_and_those_left_out_are_counted() {
     let shared = shared(Limits { receipts: 10, ..Limits::default() }, both());
     let open = open(Service::Http(responder::http::Service::default()), &shared).await;

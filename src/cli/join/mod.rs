@@ -230,9 +230,10 @@ impl<'a> Both<'a> {
         let addresses: Vec<IpAddr> = self.listener_addresses().into_iter().chain(heard).collect();
         let (probed, peers) = (self.channel.listener_addresses.clone(), self.shared.peers.clone());
         let looked = tokio::task::spawn_blocking(move || {
+            witness.look(Instant::now());
             let sighted = witness.seen_since(began, &addresses, &ended);
             let known = |ip: IpAddr| peers.include(ip) || addresses.contains(&ip);
-            (sighted, witness.means(), witness.strangers_since(began, known))
+            (sighted, witness.means_of(began, &addresses), witness.strangers_since(began, known))
         });
         let (sighted, means, strangers) = looked.await.unwrap_or_default();
         let (receipts, answers) = (self.shared.receipts.all(), self.answers.list.clone());

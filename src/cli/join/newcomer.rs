@@ -75,7 +75,10 @@ impl Both<'_> {
         let met = self.shared.door.close(&word);
         let Ok(knocks) = said else { return false };
         let (witness, peers) = (Arc::clone(&self.witness), self.shared.peers.clone());
-        let looked = tokio::task::spawn_blocking(move || witness.recognise(&knocks, opened, |ip| peers.include(ip)));
+        let looked = tokio::task::spawn_blocking(move || {
+            witness.look(Instant::now());
+            witness.recognise(&knocks, opened, |ip| peers.include(ip))
+        });
         self.heard.extend(looked.await.unwrap_or_default());
         if met.is_empty() {
             return false;

@@ -44,7 +44,7 @@ pub(super) async fn reach(
     let proxies = proxies(profile, &code);
     let secrets = secrets::of(proxies.iter().filter_map(|proxy| proxy.account.as_ref()))?;
     let net = session::net_with(profile, secrets);
-    match (Search { code: &code, proxies, source: None, net: &net }).join(hello).await {
+    match (Search { code: &code, proxies, source: None, net: &net }).join(hello, wait).await {
         Ok(channel) => Ok(Some(channel)),
         Err(CantJoin::Refused(why)) => Err(CliError::usage(format!("the listener refused: {why}"))),
         Err(CantJoin::Unreached(missed)) => {
@@ -61,6 +61,12 @@ pub(super) async fn reach(
             Ok(None)
         }
     }
+}
+
+/// Says that others are tested first.
+fn wait(before: usize) {
+    let others = if before == 1 { "1 other is".to_owned() } else { format!("{before} others are") };
+    output::say(&format!("Joined the listener. {others} tested before this side: waiting for its turn."));
 }
 
 /// The proxies that the control channel may go through: those of the profile, then those of this machine.

@@ -6,7 +6,6 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use futures_util::future::BoxFuture;
-use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::sleep;
 
 use super::super::bind::{self, OtherSide};
@@ -41,7 +40,6 @@ pub(super) struct Guest {
 /// What came to be known of it.
 #[derive(Default)]
 struct Shown {
-    turn: Option<OwnedSemaphorePermit>,
     /// The word at the door, while that is open, and since when.
     word: Option<(String, Instant)>,
     /// Addresses that it showed besides those that it named.
@@ -151,14 +149,6 @@ fn is_at(place: &Place, machine: &[IpAddr]) -> bool {
 }
 
 impl listener::Guest for Guest {
-    fn turn(&self) -> BoxFuture<'_, ()> {
-        Box::pin(async {
-            if let Ok(turn) = Arc::clone(&self.listening.turns).acquire_owned().await {
-                self.shown().turn = Some(turn);
-            }
-        })
-    }
-
     fn welcome(&self) -> Welcome {
         Welcome {
             version: VERSION,

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Instant;
 
 use futures_util::future::BoxFuture;
-use tokio::sync::{Notify, Semaphore, watch};
+use tokio::sync::{Notify, watch};
 
 use super::super::{colour, output, session};
 use super::guest::Guest;
@@ -22,10 +22,6 @@ use crate::profile::Profile;
 use crate::responder::{Admission, Shared};
 use crate::sys;
 
-/// Joined sides that are tested at once, for each processor of this machine; more wait for their turn. What a probe meets at
-/// a machine that is busy with hundreds of others says nothing of the network.
-const TURNS_EACH: usize = 8;
-
 /// A listening side.
 pub(super) struct Listening {
     pub profile: Profile,
@@ -33,7 +29,6 @@ pub(super) struct Listening {
     pub answers: Vec<Answering>,
     pub shared: Arc<Shared>,
     pub collect: Option<PathBuf>,
-    pub turns: Arc<Semaphore>,
     /// Somebody has left.
     pub gone: Notify,
     began: Instant,
@@ -57,7 +52,6 @@ impl Listening {
         shared: Arc<Shared>,
         collect: Option<PathBuf>,
     ) -> Arc<Self> {
-        let processors = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
         let ports: Vec<_> = answers.iter().map(|answer| (answer.transport, answer.port)).collect();
         Arc::new_cyclic(|me| Self {
             profile,
@@ -65,7 +59,6 @@ impl Listening {
             answers,
             shared,
             collect,
-            turns: Arc::new(Semaphore::new(TURNS_EACH * processors)),
             gone: Notify::new(),
             began: Instant::now(),
             witness: Arc::new(Witness::start(ports)),
@@ -82,12 +75,14 @@ impl Listening {
     pub(super) async fn look(&self, since: Instant, addresses: Vec<IpAddr>) -> Sightings {
         let alone = self.crowd.load(Ordering::SeqCst) <= 1;
         let ended = self.ended_before.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        let (witness, probed, peers) = (Arc::clone(&self.witness), addresses.clone(), self.shared.peers.clone());
+        let (witness, probed, asked) = (Arc::clone(&self.witness), addresses.clone(), Instant::now());
+        let peers = self.shared.peers.clone();
         let _turn = self.looking.lock().await;
         let looked = tokio::task::spawn_blocking(move || {
+            witness.look(asked);
             let sighted = witness.seen_since(since, &addresses, &ended);
             let known = |ip: IpAddr| peers.include(ip) || addresses.contains(&ip);
-            (sighted, witness.means(), witness.strangers_since(since, known))
+            (sighted, witness.means_of(since, &addresses), witness.strangers_since(since, known))
         });
         let (sighted, means, strangers) = looked.await.unwrap_or_default();
         let (receipts, answers) = (Vec::new(), self.answers.clone());
@@ -99,9 +94,12 @@ impl Listening {
         if knocks.is_empty() {
             return Vec::new();
         }
-        let (witness, peers) = (Arc::clone(&self.witness), self.shared.peers.clone());
+        let (witness, peers, asked) = (Arc::clone(&self.witness), self.shared.peers.clone(), Instant::now());
         let _turn = self.looking.lock().await;
-        let looked = tokio::task::spawn_blocking(move || witness.recognise(&knocks, since, |ip| peers.include(ip)));
+        let looked = tokio::task::spawn_blocking(move || {
+            witness.look(asked);
+            witness.recognise(&knocks, since, |ip| peers.include(ip))
+        });
         looked.await.unwrap_or_default()
     }
 

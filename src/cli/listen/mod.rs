@@ -15,7 +15,8 @@ use super::{CliError, bind, exit, output, session};
 use crate::model::flow::Role;
 use crate::model::sighting::AnsweredBy;
 use crate::peer::join::JoinCode;
-use crate::peer::listener::{self, Invitation};
+use crate::peer::limits::Limits;
+use crate::peer::listener::{self, Desk, Invitation};
 use crate::peer::message::PATH;
 use crate::plan::{self, PlannedAnswer};
 use crate::profile::Profile;
@@ -54,8 +55,8 @@ async fn listen(profile: Profile, sides: Vec<Role>, args: &ListenArgs) -> Result
     let plan =
         session::with_surroundings(|around| plan::make(&bind::answerable(&profile, &sides), &sides, &[], around))
             .map_err(|why| CliError::usage(why.to_string()))?;
-    let desk: Arc<OnceLock<Desk>> = Arc::default();
-    let hook = hook(&desk);
+    let reception: Arc<OnceLock<Reception>> = Arc::default();
+    let hook = hook(&reception);
     let planned = with_hook(plan.answers, args.control_port, &hook);
     let answers = Answers::open(&planned, &shared).await;
     let with_https = shared_port(&planned, &answers);
@@ -68,8 +69,9 @@ async fn listen(profile: Profile, sides: Vec<Role>, args: &ListenArgs) -> Result
     let token = *uuid::Uuid::new_v4().as_bytes();
     let invitation = Invitation { token, until: Instant::now() + args.expires.0 };
     let Answers { open: _open, list } = answers;
+    let desk = Desk::new(invitation, Limits::default());
     let listening = Listening::new(profile, sides, list, shared, args.collect.clone());
-    let _ = desk.set(Desk { listening: Arc::clone(&listening), invitation });
+    let _ = reception.set(Reception { listening: Arc::clone(&listening), desk });
     let stopped = session::interrupted().await;
     invite(&code(hosts, port, &fingerprint, token, args.expires.0)?, args.join_file.as_deref())?;
     tokio::select! {
@@ -93,19 +95,19 @@ fn named_peers(profile: &Profile, sides: &[Role], args: &ListenArgs) -> Vec<IpAd
 }
 
 /// What the control channel's callers are brought to.
-struct Desk {
+struct Reception {
     listening: Arc<Listening>,
-    invitation: Invitation,
+    desk: Desk,
 }
 
-fn hook(desk: &Arc<OnceLock<Desk>>) -> ControlHook {
-    let desk = Arc::clone(desk);
+fn hook(reception: &Arc<OnceLock<Reception>>) -> ControlHook {
+    let reception = Arc::clone(reception);
     ControlHook::new(PATH, move |stream, from, _| {
-        let desk = Arc::clone(&desk);
+        let reception = Arc::clone(&reception);
         async move {
-            if let Some(desk) = desk.get() {
-                let host: Arc<dyn listener::Host> = Arc::clone(&desk.listening) as _;
-                listener::serve(stream, from, &desk.invitation, host).await;
+            if let Some(Reception { listening, desk }) = reception.get() {
+                let host: Arc<dyn listener::Host> = Arc::clone(listening) as _;
+                listener::serve(stream, from, desk, host).await;
             }
         }
     })

@@ -25,7 +25,9 @@ pub(super) struct Seen {
     askers: HashMap<SocketAddr, SocketAddr>,
     /// Whom this side probes.
     probed: HashSet<IpAddr>,
-    forgot: bool,
+    /// When the newest was seen that had to be forgotten, of each whom this side probes, and of all others.
+    forgot: HashMap<IpAddr, u64>,
+    forgot_others: Option<u64>,
     /// Connection requests so far.
     requests: u64,
 }
@@ -39,7 +41,8 @@ impl Seen {
             order: VecDeque::new(),
             askers: HashMap::new(),
             probed: HashSet::new(),
-            forgot: false,
+            forgot: HashMap::new(),
+            forgot_others: None,
             requests: 0,
         }
     }
@@ -88,28 +91,52 @@ impl Seen {
             }
             self.order.push_back(peer);
         }
-        let at_ms = u64::try_from(self.since.elapsed().as_millis()).unwrap_or(u64::MAX);
+        let at_ms = self.now();
         self.by_peer.entry(peer).or_default().push_back(Sighting { kind, transport, remote, local, at_ms, icmp });
     }
 
     fn forget_oldest_of(&mut self, peer: IpAddr) {
-        self.forgot = true;
         let Some(sightings) = self.by_peer.get_mut(&peer) else { return };
-        if let Some(old) = sightings.pop_front() {
-            self.known.remove(&(old.kind, old.transport, old.remote, old.local));
-        }
+        let old = sightings.pop_front();
         if sightings.is_empty() {
             self.by_peer.remove(&peer);
         }
+        if let Some(old) = old {
+            self.known.remove(&(old.kind, old.transport, old.remote, old.local));
+            self.note_forgotten(peer, old.at_ms);
+        }
+    }
+
+    fn note_forgotten(&mut self, peer: IpAddr, at_ms: u64) {
+        let newest = if self.probed.contains(&peer) {
+            self.forgot.entry(peer).or_default()
+        } else {
+            self.forgot_others.get_or_insert_default()
+        };
+        *newest = at_ms.max(*newest);
+    }
+
+    fn now(&self) -> u64 {
+        u64::try_from(self.since.elapsed().as_millis()).unwrap_or(u64::MAX)
     }
 
     /// Remembers who asked, for replies that leave from another port than was asked.
     pub fn asked(&mut self, remote: SocketAddr, local: SocketAddr) {
         if self.askers.len() >= MOST {
-            self.askers.clear();
-            self.forgot = true;
+            self.forget_askers();
         }
         self.askers.insert(plain(remote), plain(local));
+    }
+
+    /// Strangers first.
+    fn forget_askers(&mut self) {
+        let now = self.now();
+        self.forgot_others = Some(now);
+        self.askers.retain(|remote, _| self.probed.contains(&remote.ip()));
+        if self.askers.len() >= MOST {
+            self.askers.clear();
+            self.forgot.extend(self.probed.iter().map(|peer| (*peer, now)));
+        }
     }
 
     /// The watched address that this one asked.
@@ -145,7 +172,15 @@ impl Seen {
 
     /// Whether something had to be forgotten, so that nothing can be said to be missing.
     pub fn forgot(&self) -> bool {
-        self.forgot
+        self.forgot_others.is_some() || !self.forgot.is_empty()
+    }
+
+    /// Whether something of these had to be forgotten that was seen since then.
+    pub fn forgot_of(&self, peers: &[IpAddr], since_ms: u64) -> bool {
+        peers.iter().map(IpAddr::to_canonical).any(|peer| {
+            let newest = if self.probed.contains(&peer) { self.forgot.get(&peer) } else { self.forgot_others.as_ref() };
+            newest.is_some_and(|newest| *newest >= since_ms)
+        })
     }
 }
 
@@ -190,6 +225,25 @@ mod tests {
         assert_eq!(seen.of(Ipv4Addr::from(1).into()).len(), 1);
         let kept = seen.of(Ipv4Addr::from(2).into());
         assert_eq!((kept.len(), kept[0].remote.port()), (MOST_OF_A_PEER, 1));
+    }
+
+    #[test]
+    fn what_strangers_make_it_forget_is_missing_of_nobody_who_is_probed() {
+        let mut seen = Seen::new(Instant::now());
+        let (peer, stranger) = (Ipv4Addr::from(1).into(), Ipv4Addr::from(2));
+        seen.probe(peer);
+        keep(&mut seen, 1, 1);
+        seen.asked(SocketAddr::new(peer, 1), LOCAL);
+        for port in 0..u16::MAX {
+            keep(&mut seen, 2, port);
+            seen.asked(SocketAddr::new(stranger.into(), port), LOCAL);
+        }
+        assert!(seen.forgot_of(&[stranger.into()], 0) && !seen.forgot_of(&[peer], 0));
+        assert_eq!((seen.of(peer).len(), seen.asked_by(SocketAddr::new(peer, 1))), (1, Some(LOCAL)));
+        for port in 0..u16::MAX {
+            keep(&mut seen, 1, port);
+        }
+        assert!(seen.forgot_of(&[peer], 0) && !seen.forgot_of(&[peer], u64::MAX), "what was before does not matter");
     }
 
     #[test]

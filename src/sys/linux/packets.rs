@@ -6,7 +6,7 @@ use std::collections::HashMap;
 use std::io::{self, ErrorKind, IoSliceMut};
 use std::net::{IpAddr, UdpSocket};
 use std::os::fd::AsRawFd;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
@@ -28,7 +28,7 @@ const MOST_ADDRESSES: usize = 256;
 /// A socket that sees every packet of the network namespace in which it was opened.
 pub struct Packets {
     socket: Socket,
-    lost: AtomicBool,
+    lost: AtomicU32,
     own: Mutex<HashMap<IpAddr, bool>>,
 }
 
@@ -49,7 +49,7 @@ impl Packets {
         let _ = socket.attach_filter(&filter());
         setsockopt(&socket, sockopt::RxqOvfl, &1).ok()?;
         socket.set_read_timeout(Some(WAIT)).ok()?;
-        Some(Self { socket, lost: AtomicBool::new(false), own: Mutex::default() })
+        Some(Self { socket, lost: AtomicU32::default(), own: Mutex::default() })
     }
 
     /// Waits a little for a packet and leaves it where it is; whether there is one.
@@ -72,9 +72,10 @@ impl Packets {
         let mut slices = [IoSliceMut::new(buffer)];
         let descriptor = self.socket.as_raw_fd();
         let message = recvmsg::<LinkAddr>(descriptor, &mut slices, Some(&mut control), MsgFlags::MSG_DONTWAIT).ok()?;
-        let mut notes = message.cmsgs().ok().into_iter().flatten();
-        if notes.any(|note| matches!(note, ControlMessageOwned::RxqOvfl(lost) if lost > 0)) {
-            self.lost.store(true, Ordering::Relaxed);
+        for note in message.cmsgs().ok().into_iter().flatten() {
+            if let ControlMessageOwned::RxqOvfl(lost) = note {
+                self.lost.fetch_max(lost, Ordering::Relaxed);
+            }
         }
         let direction = message.address.map(|link| match link.pkttype() {
             libc::PACKET_OUTGOING => Direction::Out,
@@ -84,9 +85,9 @@ impl Packets {
         Some((buffer.get(..length)?, direction))
     }
 
-    /// Whether packets came faster than they were read, so that some were never seen.
+    /// How many packets were never seen so far, as they came faster than they were read.
     #[must_use]
-    pub fn lost(&self) -> bool {
+    pub fn lost(&self) -> u32 {
         self.lost.load(Ordering::Relaxed)
     }
 

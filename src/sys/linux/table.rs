@@ -1,41 +1,86 @@
-//! Half-open connections in `/proc/net/tcp` and `tcp6` (the kernel's `proc_net_tcp`), without privileges.
+//! Half-open connections, without privileges: by asking the kernel for them, or, where it can't be asked, from `/proc/net/tcp` and
+//! `tcp6` (the kernel's `proc_net_tcp`).
 
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Seek};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
+use super::diag::{Question, Sockets};
+
 /// The state `SYN_RECV`: a request came and was answered, and the answer has not been acknowledged.
 const SYN_RECV: &[u8] = b"03";
+const HALF_OPEN: Question = Question { states: 1 << 3, attribute: 0 };
 /// Bytes that are read at once.
 const CHUNK: usize = 64 << 10;
 
 /// The table of TCP connections of the network namespace in which it was opened.
 pub struct ConnectionTable {
-    files: Vec<File>,
+    way: Way,
+}
+
+enum Way {
+    Asked(Sockets),
+    Read(Vec<File>),
 }
 
 impl ConnectionTable {
     /// Nothing where the system has no such table.
     #[must_use]
     pub fn open() -> Option<Self> {
+        if let Some(mut sockets) = Sockets::open()
+            && sockets.ask(HALF_OPEN, |_| {}).is_ok()
+        {
+            return Some(Self { way: Way::Asked(sockets) });
+        }
+        Self::open_files()
+    }
+
+    fn open_files() -> Option<Self> {
         // The thread's, not the process's: threads may be in other network namespaces. An open file stays in its own.
         let files: Vec<File> = ["tcp", "tcp6"]
             .iter()
             .filter_map(|name| File::open(format!("/proc/thread-self/net/{name}")).ok())
             .collect();
-        (!files.is_empty()).then_some(Self { files })
+        (!files.is_empty()).then_some(Self { way: Way::Read(files) })
     }
 
     /// The connections that are half-open now on these local ports: remote and local address. The kernel walks through
-    /// all connections for it, which takes milliseconds on an idle machine and more on a busy one.
+    /// all connections for it, which takes a millisecond on an idle machine, several where it has to be read, and more on a
+    /// busy one.
     pub fn half_open(&mut self, ports: &[u16]) -> Vec<(SocketAddr, SocketAddr)> {
         let mut found = Vec::new();
-        for file in &mut self.files {
-            // What was read before an error still counts.
-            let _ = file.rewind().and_then(|()| read(BufReader::with_capacity(CHUNK, &*file), ports, &mut found));
+        // What was told before an error still counts.
+        match &mut self.way {
+            Way::Asked(sockets) => {
+                let _ = sockets.ask(HALF_OPEN, |body| {
+                    found.extend(told(body).filter(|(_, local)| ports.contains(&local.port())));
+                });
+            }
+            Way::Read(files) => {
+                for file in files {
+                    let _ =
+                        file.rewind().and_then(|()| read(BufReader::with_capacity(CHUNK, &*file), ports, &mut found));
+                }
+            }
         }
         found
     }
+}
+
+/// An answer: family and state, then the ports, this side's first, and the addresses, 16 bytes for each.
+fn told(body: &[u8]) -> Option<(SocketAddr, SocketAddr)> {
+    let is_v4 = i32::from(*body.first()?) == libc::AF_INET;
+    let end = |port: usize, ip: usize| {
+        let port = u16::from_be_bytes(*body.get(port..)?.first_chunk::<2>()?);
+        let octets = body.get(ip..)?;
+        let ip = if is_v4 {
+            IpAddr::from(*octets.first_chunk::<4>()?)
+        } else {
+            IpAddr::from(*octets.first_chunk::<16>()?).to_canonical()
+        };
+        Some(SocketAddr::new(ip, port))
+    };
+    Some((end(6, 24)?, end(4, 8)?))
 }
 
 fn read(mut table: impl BufRead, ports: &[u16], found: &mut Vec<(SocketAddr, SocketAddr)>) -> io::Result<()> {
@@ -94,6 +139,28 @@ mod tests {
         let expected =
             ["10.9.1.2:48720 10.9.2.2:443", "[fd09:1::2]:53470 [fd09:2::2]:443", "10.9.1.2:41740 10.9.2.2:443"];
         assert_eq!(found, expected);
+    }
+
+    #[test]
+    fn a_connection_that_nobody_has_accepted_is_not_half_open_and_both_ways_say_so() {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
+        let at = listener.local_addr().expect("bound");
+        let _open = std::net::TcpStream::connect(at).expect("a listener");
+        for table in [ConnectionTable::open(), ConnectionTable::open_files()] {
+            assert_eq!(table.expect("a table").half_open(&[at.port()]), []);
+        }
+    }
+
+    #[test]
+    fn an_answer_of_the_kernel_is_read_in_both_families() {
+        let v4 = [&[2, 3, 0, 0, 1, 187, 190, 80, 10, 9, 2, 2][..], &[0; 12], &[10, 9, 1, 2], &[0; 12]].concat();
+        let mapped = |last: u8| [&[0; 10][..], &[255, 255, 10, 9, last, 2]].concat();
+        let v6 = [&[10, 3, 0, 0, 1, 187, 190, 80][..], &mapped(2), &mapped(1)].concat();
+        for body in [&v4, &v6] {
+            let (remote, local) = told(body).expect("an answer");
+            assert_eq!(format!("{remote} {local}"), "10.9.1.2:48720 10.9.2.2:443");
+            assert!((0..27).all(|length| told(&body[..length]).is_none()));
+        }
     }
 
     #[test]

@@ -123,7 +123,7 @@ impl Packets {
     }
 
     #[must_use]
-    pub fn lost(&self) -> bool {
+    pub fn lost(&self) -> u32 {
         match self.0 {}
     }
 
