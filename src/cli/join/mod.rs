@@ -162,7 +162,7 @@ impl<'a> Both<'a> {
         let plan = planned(&self.profile, self.sides, &self.args.only)?;
         let profile = self.profile.clone();
         let observer = progress::observer(plan.probes.len());
-        let own = session::run_until(&profile, &plan, observer, Vec::new, self.stop.told());
+        let own = session::tested_until(&profile, &plan, observer, self.stop.told());
         let stopped = self.stop.told();
         let give_up = async {
             tokio::select! {
@@ -171,26 +171,26 @@ impl<'a> Both<'a> {
             }
         };
         let (own, theirs) = self.channel.test(self.wanted(Vec::new()), own, give_up).await;
-        let mut run = own?;
+        let (mut info, mut outcomes) = own?;
         let mut theirs = self.or_lost(theirs);
         let mut far = self.what_did_you_see().await;
-        if run.run.cut_short != Some(CutShort::Interrupted) {
+        if info.cut_short != Some(CutShort::Interrupted) {
             self.succeed(&mut theirs).await;
-            if self.once_more(&mut run.outcomes, &mut theirs, &far).await? {
+            if self.once_more(&mut outcomes, &mut theirs, &far).await? {
                 far = self.what_did_you_see().await;
             }
-            let introduced = self.introduce(&plan, &mut run.outcomes, &far).await?;
+            let introduced = self.introduce(&plan, &mut outcomes, &far).await?;
             let met = self.meet(&mut theirs).await;
             if introduced || met {
                 far = self.what_did_you_see().await;
             }
         }
         let near = self.near().await;
-        let outcomes = Evidence::of(&self, &far, &near).judged(run.outcomes, theirs);
+        let outcomes = Evidence::of(&self, &far, &near).judged(outcomes, theirs);
         let Channel { welcome, host, port, .. } = &self.channel;
-        run.run.peer = Some(Peer { side: welcome.sides.clone(), address: host_port(host, *port) });
+        info.peer = Some(Peer { side: welcome.sides.clone(), address: host_port(host, *port) });
         self.channel.bye().await;
-        Ok(session::again(run.run, outcomes))
+        Ok(session::again(info, outcomes))
     }
 
     /// What the other side is asked to test: all its flows, or these.

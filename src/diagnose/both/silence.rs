@@ -20,6 +20,9 @@ pub(super) fn judge(view: &View) -> Option<Judgement> {
     if trail.request_in && trail.reply_out {
         return Some(on_its_way_back(view, view.proof_of_presence()));
     }
+    if trail.request_in && trail.reply_refused && !trail.refusal_out && view.watched(Means::Packets) {
+        return Some(kept_back(view));
+    }
     if trail.request_in && trail.refusal_out {
         return Some(refusal_lost(view));
     }
@@ -144,7 +147,7 @@ fn rule_out(view: &View) -> String {
     )
 }
 
-/// The responder answered, and nothing left the host.
+/// What listens there answered, and nothing left the host.
 fn kept_back(view: &View) -> Judgement {
     let target = view.target();
     let sentence = format!(
