@@ -20,6 +20,7 @@ use super::answers::Answers;
 use super::args::CheckArgs;
 use super::bind::{self, OtherSide};
 use super::{CliError, crowd, output, progress, session};
+use crate::diagnose::unjoined;
 use crate::model::ask::host_port;
 use crate::model::flow::Role;
 use crate::model::probe::Probe;
@@ -35,6 +36,7 @@ use crate::responder::{Certificate, Met, Peers, Shared};
 use crate::sys;
 use evidence::Evidence;
 pub(super) use newcomer::place;
+use reach::Reached;
 
 /// How long a WebSocket stays idle before the other side's wake-up, where the profile does not say.
 const HOLD: Span = Span::seconds(1);
@@ -44,16 +46,21 @@ const GRACE: Duration = Duration::from_secs(5);
 /// Runs both sides. Where the listener is not reached, this side is tested alone, and that is said.
 pub(super) async fn run(mut profile: Profile, sides: &[Role], args: &CheckArgs, code: &str) -> Result<Run, CliError> {
     let stop = Stop::listen().await;
-    if let Some(channel) = reach::reach(&mut profile, sides, args, code).await? {
-        hold(&mut profile);
-        if channel.welcome.crowd > crowd::FEW && args.timeout.is_none() && args.deadline.is_none() {
-            crowd::be_patient(&mut profile);
+    let hosts = match reach::reach(&mut profile, sides, args, code).await? {
+        Reached::Joined(channel) => {
+            hold(&mut profile);
+            if channel.welcome.crowd > crowd::FEW && args.timeout.is_none() && args.deadline.is_none() {
+                crowd::be_patient(&mut profile);
+            }
+            return Both::open(profile, sides, args, channel, stop).await?.run().await;
         }
-        return Both::open(profile, sides, args, channel, stop).await?.run().await;
-    }
+        Reached::Missed { hosts } => hosts,
+    };
     let plan = planned(&profile, sides, &args.only)?;
     let observer = progress::observer(plan.probes.len());
-    session::run_until(&profile, &plan, observer, Vec::new, stop.told()).await
+    let (info, mut outcomes) = session::tested_until(&profile, &plan, observer, stop.told()).await?;
+    unjoined::withhold(&mut outcomes, &hosts);
+    Ok(session::again(info, outcomes))
 }
 
 /// The user's word to end, from the beginning on: it may come while the listener is looked for, or waited for.

@@ -298,7 +298,8 @@ mod tests {
             remedy: "Allow TCP 49731 from server to sql-server.".to_owned(),
             source: String::new(),
         };
-        let connect = json!({ "kind": "connect", "at_ms": 0, "took_ms": 1000, "address": "10.9.2.9:49731", "error": failure });
+        let connect =
+            json!({ "kind": "connect", "at_ms": 0, "took_ms": 1000, "address": "10.9.2.9:49731", "error": failure });
         let step = serde_json::from_value(connect).expect("a step");
         let mut evidence = Evidence { steps: vec![step], ..Evidence::default() };
         if by_browser {
