@@ -98,7 +98,7 @@ fn on_its_way_back(view: &View, confidence: Confidence) -> Judgement {
     let by = view.trail.reply_rejected_by.and_then(|icmp| icmp.from);
     let (target, prober) = (view.target(), view.prober);
     match by {
-        Some(from) if from.to_canonical() == prober.to_canonical() => {
+        Some(from) if view.is_probers_own(from) => {
             let sentence = format!(
                 "The request to {target} arrived there and was answered, but {prober} itself rejected the answer: its own \
                  firewall does not let it in."
