@@ -86,8 +86,9 @@ fn unfit(runs: &[Run], one: usize, other: usize) -> Option<Unfit> {
     {
         return Some(Unfit::OtherWord(one, other));
     }
-    let (checks, its) = (checks(a), checks(b));
-    let foreign = !checks.is_empty() && !its.is_empty() && !checks.iter().any(|check| its.contains(check));
+    // Two that only listened each answer other flows of the same product.
+    let (checks, its, tested) = (checks(a), checks(b), !(a.outcomes.is_empty() && b.outcomes.is_empty()));
+    let foreign = tested && !checks.is_empty() && !its.is_empty() && !checks.iter().any(|check| its.contains(check));
     foreign.then_some(Unfit::OtherFlows(one, other))
 }
 
