@@ -3,7 +3,6 @@
 use std::process::ExitCode;
 
 use super::args::CheckArgs;
-use super::nearest::hint;
 use super::{CliError, exit, join, output, progress, session};
 use crate::model::flow::Role;
 use crate::model::span::Span;
@@ -11,6 +10,7 @@ use crate::plan::{self, Impossible, Plan, Surroundings};
 use crate::profile::Profile;
 use crate::profile::catalog::Catalog;
 use crate::profile::load;
+use crate::profile::suggest::hint;
 
 pub(super) fn run(args: &CheckArgs) -> Result<ExitCode, CliError> {
     let catalog = Catalog::with_folder(args.checks_folder.clone());

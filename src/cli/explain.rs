@@ -3,10 +3,10 @@
 use std::process::ExitCode;
 
 use super::args::ExplainArgs;
-use super::nearest::hint;
 use super::{CliError, colour, exit, output};
 use crate::explain;
 use crate::model::code::Code;
+use crate::profile::suggest::hint;
 use crate::report::page::{Cell, Page, Paint};
 
 pub(super) fn run(args: &ExplainArgs) -> Result<ExitCode, CliError> {

@@ -19,7 +19,6 @@ mod list;
 mod listen;
 mod man;
 mod merge;
-mod nearest;
 mod output;
 mod progress;
 mod report;

@@ -3,9 +3,9 @@
 use std::process::ExitCode;
 
 use super::args::ShowArgs;
-use super::nearest::hint;
 use super::{CliError, exit, output};
 use crate::profile::catalog::Catalog;
+use crate::profile::suggest::hint;
 
 pub(super) fn run(args: &ShowArgs) -> Result<ExitCode, CliError> {
     let catalog = Catalog::with_folder(args.catalog.checks_folder.clone());

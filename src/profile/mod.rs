@@ -19,7 +19,7 @@ mod scan_error;
 pub mod schema;
 mod set;
 mod shape;
-mod suggest;
+pub mod suggest;
 mod syntax;
 mod typed;
 mod validate;

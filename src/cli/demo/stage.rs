@@ -5,11 +5,11 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::super::nearest::hint;
 use super::super::{CliError, session};
 use crate::model::flow::{Role, Transport};
 use crate::plan::{self, Plan, PlannedAnswer};
 use crate::profile::Profile;
+use crate::profile::suggest::hint;
 use crate::responder::{self, Certificate, Open, Peers, Service, Shared};
 
 /// Every responder of the demo, answering.
