@@ -52,7 +52,7 @@ pub(super) async fn run(mut profile: Profile, sides: &[Role], args: &CheckArgs, 
             if channel.welcome.crowd > crowd::FEW && args.timeout.is_none() && args.deadline.is_none() {
                 crowd::be_patient(&mut profile);
             }
-            return Both::open(profile, sides, args, channel, stop).await?.run().await;
+            return Both::open(profile, sides, args, *channel, stop).await?.run().await;
         }
         Reached::Missed { hosts } => hosts,
     };

@@ -18,7 +18,7 @@ use crate::sys;
 
 /// What came of the search for a listener.
 pub(super) enum Reached {
-    Joined(Channel),
+    Joined(Box<Channel>),
     /// It was not reached where the join code says that it is.
     Missed {
         hosts: Vec<String>,
@@ -54,7 +54,7 @@ pub(super) async fn reach(
     let secrets = secrets::of(proxies.iter().filter_map(|proxy| proxy.account.as_ref()))?;
     let net = session::net_with(profile, secrets);
     match (Search { code: &code, proxies, source: None, net: &net }).join(hello).await {
-        Ok(channel) => Ok(Reached::Joined(channel)),
+        Ok(channel) => Ok(Reached::Joined(Box::new(channel))),
         Err(CantJoin::Refused(why)) => Err(CliError::usage(format!("the listener refused: {why}"))),
         Err(CantJoin::Unreached(missed)) => {
             output::say(&unreached(&missed, &code));
