@@ -8,6 +8,8 @@ use crate::model::run::Outcome;
 /// Takes back what was made of closes that may be those of the listener's own responders, on these hosts.
 pub fn withhold(outcomes: &mut [Outcome], hosts: &[String]) {
     for outcome in outcomes.iter_mut().filter(|outcome| closed_by_host(outcome, hosts)) {
+        // Whether it is a close or a reset depends on the moment.
+        outcome.code = Code::ClosedAfterConnect;
         outcome.status = Status::Unknown;
         outcome.confidence = Confidence::Possible;
         outcome.lost = None;
