@@ -123,7 +123,7 @@ pub struct ListenArgs {
     /// Write the join code to this file as well
     #[arg(long, value_name = "FILE")]
     pub join_file: Option<PathBuf>,
-    /// The port of the control channel; else it shares that of an HTTPS responder, or is 443 or 7443
+    /// The port of the control channel; else it is 443 or 7443, and shares that of an HTTPS responder
     #[arg(long, value_name = "PORT")]
     pub control_port: Option<u16>,
     /// A name or address under which the other side reaches this machine; may be repeated

@@ -56,6 +56,20 @@ pub(super) async fn run_until(
     receipts: impl FnOnce() -> Vec<Receipt>,
     stop: impl Future<Output = ()>,
 ) -> Result<Run, CliError> {
+    let (info, outcomes) = tested_until(profile, plan, observer, stop).await?;
+    Ok(record::draw_up(info, outcomes, &receipts()))
+}
+
+/// What a run is made of, before it is drawn up: what flows say of each other is weighed only after what the other side saw.
+///
+/// # Errors
+/// As [`run`].
+pub(super) async fn tested_until(
+    profile: &Profile,
+    plan: &Plan,
+    observer: Arc<dyn Observer>,
+    stop: impl Future<Output = ()>,
+) -> Result<(RunInfo, Vec<Outcome>), CliError> {
     let net = net(profile, plan)?;
     let (clock, started) = (Instant::now(), jiff::Timestamp::now());
     let results = runner::run(plan, net, clock, observer, stop).await;
@@ -63,7 +77,7 @@ pub(super) async fn run_until(
     info.elapsed_ms = u64::try_from(clock.elapsed().as_millis()).unwrap_or(u64::MAX);
     info.cut_short = results.cut_short;
     info.word.clone_from(&plan.word);
-    Ok(record::draw_up(info, results.outcomes, &receipts()))
+    Ok((info, results.outcomes))
 }
 
 /// Runs a plan quietly, for another side.

@@ -11,3 +11,4 @@ pub mod looks;
 pub mod same_host;
 pub mod schemes;
 pub mod tasks;
+pub mod unjoined;

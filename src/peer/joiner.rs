@@ -65,7 +65,8 @@ impl Search<'_> {
     /// [`CantJoin`], with every way that was tried.
     pub async fn join(&self, mut hello: Hello, wait: impl Fn(usize)) -> Result<Channel, CantJoin> {
         hello.token = hex(&self.code.token);
-        let Found { mut speech, listener, host, through_proxy } = self.reach().await.map_err(CantJoin::Unreached)?;
+        let Found { mut speech, listener, host, port, through_proxy } =
+            self.reach().await.map_err(CantJoin::Unreached)?;
         hello.through_proxy = through_proxy;
         speech.say(&FromJoiner::Hello(hello)).await?;
         let answer = timeout(TURN, greeting(&mut speech, wait)).await.map_err(|_| CantJoin::Late)??;
@@ -79,7 +80,7 @@ impl Search<'_> {
                     welcome,
                     found: listener,
                     host,
-                    port: self.code.port,
+                    port,
                     listener_addresses: direct.into_iter().chain(named).collect(),
                     through_proxy,
                 })

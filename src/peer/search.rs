@@ -56,6 +56,7 @@ pub(super) struct Found {
     pub speech: Speech<Stream>,
     pub listener: SocketAddr,
     pub host: String,
+    pub port: u16,
     pub through_proxy: bool,
 }
 
@@ -79,6 +80,7 @@ struct DeadEnd {
 /// One way to try.
 struct Way {
     host: String,
+    port: u16,
     route: Route,
     /// Since the search began.
     begins: Duration,
@@ -129,18 +131,19 @@ impl Search<'_> {
     }
 
     fn ways(&self) -> Vec<Way> {
-        let hosts = || self.code.hosts.iter().cloned();
-        let direct = hosts().map(|host| (host, Route::Direct, Duration::ZERO));
+        let places = || self.code.hosts.iter().flat_map(|host| self.code.ports().map(move |port| (host.clone(), port)));
+        let direct = places().map(|place| (place, Route::Direct, Duration::ZERO));
         let proxied = self
             .proxies
             .iter()
-            .flat_map(|proxy| hosts().map(move |host| (host, Route::Proxy(proxy.clone()), PROXY_BEHIND)));
+            .flat_map(|proxy| places().map(move |place| (place, Route::Proxy(proxy.clone()), PROXY_BEHIND)));
         let begins = |number: usize| {
             let first = if number == 0 { Duration::ZERO } else { FIRST_WAY };
             first + HEAD_START * u32::try_from(number.saturating_sub(1)).unwrap_or(u32::MAX)
         };
         let ways = direct.chain(proxied).enumerate();
-        ways.map(|(number, (host, route, behind))| Way { host, route, begins: begins(number) + behind }).collect()
+        ways.map(|(number, ((host, port), route, behind))| Way { host, port, route, begins: begins(number) + behind })
+            .collect()
     }
 
     /// One way: connect, TLS with the pinned certificate, and the upgrade.
@@ -162,7 +165,8 @@ impl Search<'_> {
         let evidence = trace.finish(Failure::TimedOut);
         match opened {
             Some((speech, listener)) => {
-                Ok(Found { speech, listener, host: way.host.clone(), through_proxy: way.through_proxy() })
+                let (host, port) = (way.host.clone(), way.port);
+                Ok(Found { speech, listener, host, port, through_proxy: way.through_proxy() })
             }
             None => Err(self.dead_end(&ask, &evidence)),
         }
@@ -191,7 +195,7 @@ impl Search<'_> {
                 ..Websocket::default()
             }),
             host: way.host.clone(),
-            port: self.code.port,
+            port: way.port,
             route: way.route.clone(),
             tls: TlsExpectation { fingerprint, ..TlsExpectation::default() },
             token: Token::random(),

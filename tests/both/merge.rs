@@ -249,6 +249,23 @@ fn runs_that_cannot_belong_together_end_with_2_and_say_why() {
 }
 
 #[test]
+fn sides_that_each_listened_beside_testing_are_merged_all_at_once() {
+    let listened = |id: &str, side: &str, host: &str, checks: &[&str]| {
+        let mut seen = sightings();
+        seen.answers.truncate(1);
+        seen.answers[0].checks = checks.iter().map(|check| (*check).to_owned()).collect();
+        of(id, side, host, Vec::new(), Some(seen))
+    };
+    let (here, there) = (listened("c", "client", "pc-17", &["wake-up"]), listened("d", "server", "srv01", &["page"]));
+    let tested = Run { sightings: None, ..server() };
+    let saved = Saved::new(&[("a.json", &client()), ("b.json", &tested), ("c.json", &here), ("d.json", &there)]);
+    let run = saved.merged(&["a.json", "b.json", "c.json", "d.json"]);
+    let checks: Vec<&str> = run.outcomes.iter().map(|outcome| outcome.check.as_str()).collect();
+    assert_eq!(checks, ["page", "blocked", "boot", "wake-up"]);
+    assert!(run.outcomes.iter().all(|outcome| outcome.tested_from.is_some()), "{run:#?}");
+}
+
+#[test]
 fn what_nobody_shows_to_be_of_one_occasion_is_listed_and_not_judged() {
     let mut without = server();
     without.run.word = None;

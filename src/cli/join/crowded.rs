@@ -31,8 +31,8 @@ impl Both<'_> {
             }
             let plan = planned(&profile, self.sides, &self.with_finders(mine.clone()))?;
             let observer = progress::observer(plan.probes.len());
-            let again = session::run_until(&profile, &plan, observer, Vec::new, self.stop.told());
-            replace(own, self.channel.while_alive(again).await?.outcomes);
+            let again = session::tested_until(&profile, &plan, observer, self.stop.told());
+            replace(own, self.channel.while_alive(again).await?.1);
         }
         if !others.is_empty() {
             let wanted = self.wanted(self.with_finders(others.clone()));

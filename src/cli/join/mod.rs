@@ -20,6 +20,7 @@ use super::answers::Answers;
 use super::args::CheckArgs;
 use super::bind::{self, OtherSide};
 use super::{CliError, crowd, output, progress, session};
+use crate::diagnose::unjoined;
 use crate::model::ask::host_port;
 use crate::model::flow::Role;
 use crate::model::knock::Knocked;
@@ -36,6 +37,7 @@ use crate::responder::{Certificate, Met, Peers, Shared};
 use crate::sys;
 use evidence::Evidence;
 pub(super) use newcomer::place;
+use reach::Reached;
 
 /// How long a WebSocket stays idle before the other side's wake-up, where the profile does not say.
 const HOLD: Span = Span::seconds(1);
@@ -45,16 +47,21 @@ const GRACE: Duration = Duration::from_secs(5);
 /// Runs both sides. Where the listener is not reached, this side is tested alone, and that is said.
 pub(super) async fn run(mut profile: Profile, sides: &[Role], args: &CheckArgs, code: &str) -> Result<Run, CliError> {
     let stop = Stop::listen().await;
-    if let Some(channel) = reach::reach(&mut profile, sides, args, code).await? {
-        hold(&mut profile);
-        if channel.welcome.crowd > crowd::FEW && args.timeout.is_none() && args.deadline.is_none() {
-            crowd::be_patient(&mut profile);
+    let hosts = match reach::reach(&mut profile, sides, args, code).await? {
+        Reached::Joined(channel) => {
+            hold(&mut profile);
+            if channel.welcome.crowd > crowd::FEW && args.timeout.is_none() && args.deadline.is_none() {
+                crowd::be_patient(&mut profile);
+            }
+            return Both::open(profile, sides, args, *channel, stop).await?.run().await;
         }
-        return Both::open(profile, sides, args, channel, stop).await?.run().await;
-    }
+        Reached::Missed { hosts } => hosts,
+    };
     let plan = planned(&profile, sides, &args.only)?;
     let observer = progress::observer(plan.probes.len());
-    session::run_until(&profile, &plan, observer, Vec::new, stop.told()).await
+    let (info, mut outcomes) = session::tested_until(&profile, &plan, observer, stop.told()).await?;
+    unjoined::withhold(&mut outcomes, &hosts);
+    Ok(session::again(info, outcomes))
 }
 
 /// The user's word to end, from the beginning on: it may come while the listener is looked for, or waited for.
@@ -181,7 +188,7 @@ impl<'a> Both<'a> {
         let plan = planned(&self.profile, self.sides, &self.args.only)?;
         let profile = self.profile.clone();
         let observer = progress::observer(plan.probes.len());
-        let own = session::run_until(&profile, &plan, observer, Vec::new, self.stop.told());
+        let own = session::tested_until(&profile, &plan, observer, self.stop.told());
         let stopped = self.stop.told();
         let give_up = async {
             tokio::select! {
@@ -190,15 +197,15 @@ impl<'a> Both<'a> {
             }
         };
         let (own, theirs) = self.channel.test(self.wanted(Vec::new()), own, give_up).await;
-        let mut run = own?;
+        let (mut info, mut outcomes) = own?;
         let mut theirs = self.or_lost(theirs);
         let mut far = self.what_did_you_see().await;
-        if run.run.cut_short != Some(CutShort::Interrupted) {
+        if info.cut_short != Some(CutShort::Interrupted) {
             self.succeed(&mut theirs).await;
-            if self.once_more(&mut run.outcomes, &mut theirs, &far).await? {
+            if self.once_more(&mut outcomes, &mut theirs, &far).await? {
                 far = self.what_did_you_see().await;
             }
-            let introduced = self.introduce(&plan, &mut run.outcomes, &far).await?;
+            let introduced = self.introduce(&plan, &mut outcomes, &far).await?;
             let met = self.meet(&mut theirs).await;
             if introduced || met {
                 far = self.what_did_you_see().await;
@@ -206,11 +213,11 @@ impl<'a> Both<'a> {
         }
         let far = evidence::without_strangers(far, &self.knocked);
         let near = evidence::without_strangers(self.near().await, &self.heard);
-        let outcomes = Evidence::of(&self, &far, &near).judged(run.outcomes, theirs);
+        let outcomes = Evidence::of(&self, &far, &near).judged(outcomes, theirs);
         let Channel { welcome, host, port, .. } = &self.channel;
-        run.run.peer = Some(Peer { side: welcome.sides.clone(), address: host_port(host, *port) });
+        info.peer = Some(Peer { side: welcome.sides.clone(), address: host_port(host, *port) });
         self.channel.bye().await;
-        Ok(session::again(run.run, outcomes))
+        Ok(session::again(info, outcomes))
     }
 
     /// What the other side is asked to test: all its flows, or these.

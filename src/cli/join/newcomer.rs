@@ -52,9 +52,9 @@ impl Both<'_> {
         let plan = planned(&self.profile, self.sides, &self.with_finders(checks))?;
         let profile = self.profile.clone();
         let observer = progress::observer(plan.probes.len());
-        let again = session::run_until(&profile, &plan, observer, Vec::new, self.stop.told());
+        let again = session::tested_until(&profile, &plan, observer, self.stop.told());
         let again = self.channel.while_alive(again).await?;
-        replace(outcomes, again.outcomes);
+        replace(outcomes, again.1);
         self.introduced.extend(introduced);
         Ok(true)
     }

@@ -16,7 +16,16 @@ use crate::peer::search::{Missed, Search};
 use crate::profile::{Profile, ProxySetting};
 use crate::sys;
 
-/// Joins the listener; nothing where it is not reached. What was learned of it all the same goes into the profile.
+/// What came of the search for a listener.
+pub(super) enum Reached {
+    Joined(Box<Channel>),
+    /// It was not reached where the join code says that it is.
+    Missed {
+        hosts: Vec<String>,
+    },
+}
+
+/// Joins the listener. What was learned of one that is not reached goes into the profile.
 ///
 /// # Errors
 /// The code is none, or the listener refuses it.
@@ -25,7 +34,7 @@ pub(super) async fn reach(
     sides: &[Role],
     args: &CheckArgs,
     code: &str,
-) -> Result<Option<Channel>, CliError> {
+) -> Result<Reached, CliError> {
     let mut code: JoinCode = code.parse().map_err(|error: BadCode| CliError::usage(error.to_string()))?;
     let named: Vec<&str> = profile.endpoints.iter().filter_map(|endpoint| endpoint.host.as_deref()).collect();
     code.prefer(&named);
@@ -45,20 +54,22 @@ pub(super) async fn reach(
     let secrets = secrets::of(proxies.iter().filter_map(|proxy| proxy.account.as_ref()))?;
     let net = session::net_with(profile, secrets);
     match (Search { code: &code, proxies, source: None, net: &net }).join(hello, wait).await {
-        Ok(channel) => Ok(Some(channel)),
+        Ok(channel) => Ok(Reached::Joined(Box::new(channel))),
         Err(CantJoin::Refused(why)) => Err(CliError::usage(format!("the listener refused: {why}"))),
         Err(CantJoin::Unreached(missed)) => {
             output::say(&unreached(&missed, &code));
             if missed.intercepted {
-                bind::expect(profile, &code.hosts, code.port, &hex(&code.fingerprint));
+                for port in code.ports() {
+                    bind::expect(profile, &code.hosts, port, &hex(&code.fingerprint));
+                }
             }
-            Ok(None)
+            Ok(Reached::Missed { hosts: code.hosts })
         }
         Err(other) => {
             output::say(&format!(
                 "The listener was reached, but the control channel broke: {other}. This side is tested alone."
             ));
-            Ok(None)
+            Ok(Reached::Missed { hosts: code.hosts })
         }
     }
 }

@@ -26,7 +26,8 @@ use crate::responder::{self, Admission, Certificate, ControlHook, Open, Peers, S
 use crate::sys;
 use host::Listening;
 
-/// Where the control channel is, unless it shares the HTTPS responder's port: where proxies let a CONNECT through, else here.
+/// Where the control channel is: where proxies let a CONNECT through, else here. Where it shares an HTTPS responder's port,
+/// it has the first of these that is free besides.
 const CONTROL_PORTS: [u16; 2] = [443, 7443];
 
 /// How long those who are joined may take to be told that this side ends.
@@ -61,9 +62,11 @@ async fn listen(profile: Profile, sides: Vec<Role>, args: &ListenArgs) -> Result
     let answers = Answers::open(&planned, &shared).await;
     let with_https = shared_port(&planned, &answers);
     let (port, _control) = control(with_https, args.control_port, &shared, &hook)?;
+    let (other_port, _other) = with_https.and_then(|_| besides(&answers, &shared, &hook)).unzip();
     output::say("Listening:");
     output::say(&answers.describe());
-    output::say(&format!("  control channel      TCP {port}"));
+    let other = other_port.map_or_else(String::new, |other| format!(", {other}"));
+    output::say(&format!("  control channel      TCP {port}{other}"));
     let unjoined = if args.word.is_some() { named_peers(&profile, &sides, args) } else { Vec::new() };
     let _admitted: Vec<Admission> = unjoined.iter().map(|address| shared.peers.admit(*address)).collect();
     let token = *uuid::Uuid::new_v4().as_bytes();
@@ -73,7 +76,7 @@ async fn listen(profile: Profile, sides: Vec<Role>, args: &ListenArgs) -> Result
     let listening = Listening::new(profile, sides, list, shared, args.collect.clone());
     let _ = reception.set(Reception { listening: Arc::clone(&listening), desk });
     let stopped = session::interrupted().await;
-    invite(&code(hosts, port, &fingerprint, token, args.expires.0)?, args.join_file.as_deref())?;
+    invite(&code(hosts, (port, other_port), &fingerprint, token, args.expires.0)?, args.join_file.as_deref())?;
     tokio::select! {
         () = listening.gone.notified(), if args.once => {}
         () = stopped => {
@@ -148,6 +151,13 @@ fn control(
     Err(CliError::usage(format!("no port for the control channel ({tried}); name a free one with --control-port")))
 }
 
+/// A port of the control channel's own beside the one that it shares, so that the other side can join where that one is what
+/// is blocked. Not one of the flows' ports; where none is to be had, the shared one is all there is.
+fn besides(answers: &Answers, shared: &Arc<Shared>, hook: &ControlHook) -> Option<(u16, Vec<Open>)> {
+    let free = |port: &u16| answers.ports().iter().all(|(_, taken)| taken != port);
+    CONTROL_PORTS.into_iter().filter(free).find_map(|port| Some((port, open_everywhere(port, shared, hook).ok()?)))
+}
+
 fn open_everywhere(port: u16, shared: &Arc<Shared>, hook: &ControlHook) -> std::io::Result<Vec<Open>> {
     let address = |ip: IpAddr| SocketAddr::new(ip, port);
     let open = |ip: IpAddr| responder::open_control(address(ip), Arc::clone(shared), hook.clone());
@@ -182,7 +192,7 @@ fn hosts(profile: &Profile, sides: &[Role], args: &ListenArgs) -> Vec<String> {
 
 fn code(
     hosts: Vec<String>,
-    port: u16,
+    (port, other_port): (u16, Option<u16>),
     fingerprint: &str,
     token: [u8; 16],
     valid: Duration,
@@ -194,7 +204,7 @@ fn code(
     let Some(fingerprint) = fingerprint else {
         return Err(CliError::tool("the certificate's fingerprint is not one".to_owned()));
     };
-    Ok(JoinCode { hosts, port, fingerprint, token, expires: now + valid.as_secs() })
+    Ok(JoinCode { hosts, port, other_port, fingerprint, token, expires: now + valid.as_secs() })
 }
 
 /// Hands the join code over: a file for pipelines, a line to paste for people.

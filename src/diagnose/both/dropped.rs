@@ -63,7 +63,7 @@ fn reply_rejected(view: &View) -> Judgement {
     let (target, prober) = (view.target(), view.prober);
     let back = view.rule_back();
     let (who, rejected, rule) = match view.trail.reply_rejected_by.and_then(|icmp| icmp.from) {
-        Some(from) if from.to_canonical() == prober.to_canonical() => {
+        Some(from) if view.is_probers_own(from) => {
             let rejected = format!("{prober} itself rejected the answer: its own firewall does not let it in");
             (Who::ThisHost, rejected, format!("{back} The rule is missing in the firewall of {prober} itself."))
         }

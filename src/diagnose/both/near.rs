@@ -54,7 +54,7 @@ pub(super) fn did_leave(view: &View) -> bool {
 }
 
 fn blocked(view: &View, sentence: String) -> Judgement {
-    Judgement::fail(view.specific(Code::LocalBlock), Confidence::Proven, sentence)
+    Judgement::fail(Code::LocalBlock, Confidence::Proven, sentence)
         .lost(Lost::Request)
         .remedy(Who::ThisHost, rule(view))
 }

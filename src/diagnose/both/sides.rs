@@ -95,8 +95,8 @@ fn unfit(runs: &[Run], one: usize, other: usize) -> Option<Unfit> {
 /// A run that has no check in common with any other. Two that only listened on different machines need none with each other.
 fn foreign(runs: &[Run]) -> Option<Unfit> {
     let shared = |a: &Run, b: &Run| {
-        let (checks, its) = (checks(a), checks(b));
-        checks.is_empty() || its.is_empty() || checks.iter().any(|check| its.contains(check))
+        let (checks, its, only_listened) = (checks(a), checks(b), a.outcomes.is_empty() && b.outcomes.is_empty());
+        only_listened || checks.is_empty() || its.is_empty() || checks.iter().any(|check| its.contains(check))
     };
     let others = |own: usize| (0..runs.len()).filter(move |place| *place != own);
     let alone = (0..runs.len()).find(|own| !others(*own).any(|other| shared(&runs[*own], &runs[other])))?;

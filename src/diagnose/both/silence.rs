@@ -20,6 +20,9 @@ pub(super) fn judge(view: &View) -> Option<Judgement> {
     if trail.request_in && trail.reply_out {
         return Some(on_its_way_back(view, view.proof_of_presence()));
     }
+    if trail.request_in && trail.reply_refused && !trail.refusal_out && view.watched(Means::Packets) {
+        return Some(kept_back(view));
+    }
     if trail.request_in && trail.refusal_out {
         return Some(refusal_lost(view));
     }
@@ -95,7 +98,7 @@ fn on_its_way_back(view: &View, confidence: Confidence) -> Judgement {
     let by = view.trail.reply_rejected_by.and_then(|icmp| icmp.from);
     let (target, prober) = (view.target(), view.prober);
     match by {
-        Some(from) if from.to_canonical() == prober.to_canonical() => {
+        Some(from) if view.is_probers_own(from) => {
             let sentence = format!(
                 "The request to {target} arrived there and was answered, but {prober} itself rejected the answer: its own \
                  firewall does not let it in."
@@ -144,7 +147,7 @@ fn rule_out(view: &View) -> String {
     )
 }
 
-/// The responder answered, and nothing left the host.
+/// What listens there answered, and nothing left the host.
 fn kept_back(view: &View) -> Judgement {
     let target = view.target();
     let sentence = format!(

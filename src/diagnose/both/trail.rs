@@ -65,7 +65,8 @@ impl Trail {
             refusal_out: has(SightingKind::RefusalOut),
             reply_refused: has(SightingKind::ReplyRefused),
             reply_rejected_by: rejected_by(&on_port),
-            ended: own.iter().any(|seen| seen.kind == SightingKind::HalfOpenEnded && any_port(seen)),
+            // The counters know no address: that of the peer's channel stands there, which may be of the other family.
+            ended: far.sighted.iter().any(|seen| seen.kind == SightingKind::HalfOpenEnded && any_port(&seen)),
             strangers: others.iter().any(|seen| here(seen, port)) || far.strangers.contains(&(outcome.transport, port)),
             seen_as,
             vague,

@@ -95,6 +95,13 @@ impl<'a> View<'a> {
         })
     }
 
+    /// Whether what came from this address is of the prober's own machine: where addresses are translated, the prober's address
+    /// is that of the device that does so.
+    pub(super) fn is_probers_own(&self, from: IpAddr) -> bool {
+        let local = self.outcome.ip(Fact::LocalAddress).filter(|ip| !ip.is_unspecified());
+        from.to_canonical() == local.unwrap_or(self.prober).to_canonical()
+    }
+
     /// The probe went through a proxy: its packets then have another source, and another target.
     pub(super) fn through_proxy(&self) -> bool {
         self.outcome.facts.contains_key(Fact::Proxy.word())

@@ -87,6 +87,12 @@ impl Case<'_> {
         sender.is_some_and(|from| self.address.is_none_or(|target| target.ip().to_canonical() != from.to_canonical()))
     }
 
+    /// Whether an ICMP message of this machine's own ended the conversation.
+    fn turned_away_by_this_machine(&self) -> bool {
+        let sender = self.evidence.stopped_at().and_then(|step| step.icmp).and_then(|icmp| icmp.from);
+        sender.is_some_and(|from| self.own_address() == Some(from.to_canonical()))
+    }
+
     /// Whether the conversation that ran out of time was still moving: the last sign of it came in the second half of the time
     /// that its last step took. Pauses are long where packets are lost, but a conversation that is stuck never ends one.
     fn was_moving(&self) -> bool {

@@ -11,7 +11,7 @@ use crate::model::code::Code;
 use crate::model::evidence::{Failure, StepKind};
 use crate::model::fact::Fact;
 use crate::model::finding::Confidence::{Likely, Proven};
-use crate::model::finding::{Judgement, Who};
+use crate::model::finding::{Judgement, Remedy, Who};
 use crate::model::probe::{Probe, Sql, SqlEncryption};
 
 pub(super) fn judge(case: &Case) -> Judgement {
@@ -38,33 +38,30 @@ pub(super) fn judges_tls(case: &Case) -> bool {
 }
 
 /// What a failed connect means where SQL Browser gave the port: the browser is reachable, its instance is not.
-/// `None` where the port came from the profile, or the failure is not the network's.
+/// `None` where the port came from the profile, or where it is this machine that keeps the request back.
 pub(super) fn instance_port_blocked(case: &Case, failure: Failure) -> Option<Judgement> {
     let Probe::Sql(settings) = &case.ask.probe else { return None };
     case.evidence.number(Fact::InstancePort)?;
-    let how = match failure {
-        Failure::TimedOut => "nothing answers there: a firewall drops it",
-        Failure::Refused => "that port refuses: a firewall rejects it, or the instance has moved to another port since",
-        Failure::Rejected | Failure::HostUnreachable | Failure::NetworkUnreachable => "the network rejects it",
+    let blocked = reach::judge(case, failure);
+    let by_device = case.evidence.stopped_at().is_some_and(|step| step.icmp.is_some());
+    match blocked.code {
+        Code::Dropped | Code::Refused | Code::RefusedInPath | Code::Rejected => {}
+        Code::Unreachable if by_device && !case.turned_away_by_this_machine() => {}
         _ => return None,
-    };
-    let instance = settings.instance.as_deref().unwrap_or("of the profile");
-    let sentence = format!("SQL Browser says that instance {instance} listens on {}, but {how}.", case.target());
-    let text = format!(
-        "{} Port {} is the instance's own, which may change at its next start: give the instance a fixed port first \
-         (SQL Server Configuration Manager, TCP/IP, IPAll), then allow that one. A rule for 1433 alone does not \
-         cover a named instance.",
-        case.rule(),
-        case.ask.port
-    );
-    let reach = reach::judge(case, failure);
-    if reach.code == Code::LocalBlock {
-        return Some(reach);
     }
-    // A refusal from the host itself is no device's: who can help is told by what was seen of the way.
-    let who = reach.remedy.map_or(Who::Network, |remedy| remedy.who);
-    let judgement = Judgement::fail(Code::SqlInstancePortBlocked, Likely, sentence).remedy(who, text);
-    Some(Judgement { lost: reach.lost, ..judgement })
+    let instance = settings.instance.as_deref().unwrap_or("of the profile");
+    let moved = if failure == Failure::Refused { ", unless it has moved to another port since" } else { "" };
+    let sentence = format!("{} SQL Browser says that instance {instance} listens there{moved}.", blocked.sentence);
+    let remedy = blocked.remedy.map(|remedy| Remedy {
+        text: format!(
+            "{} Port {} is the instance's own, which may change at its next start: give the instance a fixed port first \
+             (SQL Server Configuration Manager, TCP/IP, IPAll), then allow that one. A rule for 1433 alone does not \
+             cover a named instance.",
+            remedy.text, case.ask.port
+        ),
+        ..remedy
+    });
+    Some(Judgement { code: Code::SqlInstancePortBlocked, confidence: Likely, sentence, remedy, ..blocked })
 }
 
 /// Whether a PRELOGIN was answered, on whichever connection.
@@ -266,6 +263,8 @@ fn not_tds(case: &Case) -> Judgement {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
     use crate::model::ask::{Ask, Route, TlsExpectation};
     use crate::model::evidence::Evidence;
@@ -299,7 +298,10 @@ mod tests {
             remedy: "Allow TCP 49731 from server to sql-server.".to_owned(),
             source: String::new(),
         };
-        let mut evidence = Evidence::default();
+        let connect =
+            json!({ "kind": "connect", "at_ms": 0, "took_ms": 1000, "address": "10.9.2.9:49731", "error": failure });
+        let step = serde_json::from_value(connect).expect("a step");
+        let mut evidence = Evidence { steps: vec![step], ..Evidence::default() };
         if by_browser {
             evidence.facts.insert(Fact::InstancePort.word().to_owned(), 49731.into());
         }
