@@ -2,7 +2,8 @@
 //! nothing by itself.
 //!
 //! Through a proxy, the same is asked of a host that can't exist. Directly, it is first seen how far the one is that accepts;
-//! only where that is nearer than the host, the same is asked at an address that is nobody's, and of a page that can't exist.
+//! only where that is nearer than the host, the same is asked at an address that is nobody's, and of a page that can't exist,
+//! and it is seen whether the answer comes from as near.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::pin::pin;
@@ -13,7 +14,7 @@ use tokio::time::timeout;
 
 use super::aside::{one, varied};
 use crate::diagnose::judge;
-use crate::model::ask::Ask;
+use crate::model::ask::{Ask, host_port};
 use crate::model::evidence::{Evidence, Failure};
 use crate::model::fact::Fact;
 use crate::model::probe::{Http, Probe};
@@ -50,13 +51,20 @@ async fn directly(planned: &PlannedProbe, ask: &Ask, address: SocketAddr, seen: 
         let nowhere = SocketAddr::new(nobody(address.ip(), ask), address.port());
         let page = Http { path: Some(format!("/{}", ask.token.as_str())), https: Some(false), ..Http::default() };
         let elsewhere = Ask { probe: Probe::Http(page), ..varied(ask) };
+        let request = plain(&planned.ask);
         tokio::join!(
             tell(planned, ask, nowhere, seen, Fact::NowhereAnswer, net, trace),
             tell(planned, &elsewhere, address, seen, Fact::OtherPageAnswer, net, trace),
+            view.look_behind(&request),
             OptionFuture::from((!ended).then(|| timeout(NAMING, measuring))),
         );
     }
     trace.adopt(&measured);
+}
+
+/// The shortest request for a page of the host.
+fn plain(ask: &Ask) -> Vec<u8> {
+    format!("GET / HTTP/1.1\r\nHost: {}\r\nConnection: close\r\n\r\n", host_port(&ask.host, ask.port)).into_bytes()
 }
 
 /// An address of no host: of those set aside for examples (RFC 5737), or to be discarded (RFC 6666).

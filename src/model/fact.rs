@@ -109,6 +109,7 @@ facts! {
     Server = "server": "the Server header",
     NowhereAnswer = "nowhere-answer": "what the same request came to for a host, or at an address, that can't exist: the same page, another, or none",
     OtherPageAnswer = "other-page-answer": "what a request for a page that can't exist came to: the same page, another, or none",
+    AnsweredFromBehind = "answered-from-behind": "whether the answer came from farther away than the one who accepted the connection",
     BodyBytes = "body-bytes": "bytes of the answer's body",
     RequestBodyBytes = "request-body-bytes": "bytes of the request's body that were sent",
     RequestBodyWanted = "request-body-wanted": "bytes of the request's body that were to be sent",

@@ -64,16 +64,15 @@ fn for_everybody(case: &Case, status: u64) -> Option<Judgement> {
     Some(Judgement::fail(Code::HttpRedirected, confidence, sentence).remedy(Who::Network, remedy))
 }
 
-/// A good answer that somebody nearer than the host gave, and nothing shows that the host had a part in it: no `Via`, and the
-/// same page for whatever is asked.
+/// A good answer that somebody nearer than the host gave, and nothing shows that the host had a part in it: no `Via`, the
+/// same page for whatever is asked, and from as near as the one who accepts.
 pub(super) fn unproven(case: &Case, status: u64) -> Option<Judgement> {
     let Answerer::Device { named, confidence } = answered_by(case)? else { return None };
     let text = |fact| case.evidence.text(fact);
     if text(Fact::Via).is_some()
         || text(Fact::NowhereAnswer) != Some("none")
         || text(Fact::OtherPageAnswer) != Some("same")
-        || case.evidence.holds(Fact::Echoed)
-        || case.evidence.holds(Fact::BodyMatches)
+        || [Fact::Echoed, Fact::BodyMatches, Fact::AnsweredFromBehind].iter().any(|fact| case.evidence.holds(*fact))
     {
         return None;
     }

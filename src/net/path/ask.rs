@@ -1,13 +1,15 @@
 //! One packet whose time to live is limited, or whose answer must have come from afar, and what comes back.
 
 use std::io;
+use std::mem::MaybeUninit;
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
-use socket2::{Domain, Protocol, Socket, Type};
+use socket2::{Domain, Protocol, SockRef, Socket, Type};
+use tokio::io::Interest;
 use tokio::net::{TcpSocket, UdpSocket};
 use tokio::sync::Semaphore;
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 
 use crate::model::evidence::{Failure, Icmp};
 use crate::model::way::{Answered, Said};
@@ -56,6 +58,9 @@ pub(super) enum Brought {
 
 /// Packets that all looks together may have on their way: the checks themselves need sockets too.
 static ON_THEIR_WAY: Semaphore = Semaphore::const_new(256);
+
+/// Between two looks at a socket that seemed to have something.
+const PAUSE: Duration = Duration::from_millis(5);
 
 /// Sends one packet and waits this long for what it brings; the system, or this, sends it once more within that time.
 pub(super) async fn ask(packets: &Packets, limits: Limits, patience: Duration) -> Brought {
@@ -114,7 +119,7 @@ fn is_time_up(icmp: Icmp) -> bool {
     matches!((icmp.v6, icmp.kind, icmp.code), (false, 11, 0) | (true, 3, 0))
 }
 
-fn prepare(packets: &Packets, limits: Limits) -> io::Result<Socket> {
+pub(super) fn prepare(packets: &Packets, limits: Limits) -> io::Result<Socket> {
     let target = packets.target;
     let (kind, protocol) = match packets.kind {
         Kind::Tcp => (Type::STREAM, Protocol::TCP),
@@ -150,9 +155,21 @@ async fn send(socket: Socket, target: SocketAddr, bytes: &[u8], patience: Durati
     let socket = UdpSocket::from_std(socket.into())?;
     for _ in 0..2 {
         socket.send(bytes).await?;
-        if let Ok(came) = timeout(patience / 2, socket.recv(&mut [0; 1])).await {
+        if let Ok(came) = timeout(patience / 2, hear(&socket)).await {
             return came.map(|_| Heard::Accepted);
         }
     }
     Ok(Heard::Nothing)
+}
+
+/// Waits until something comes. A system may call a socket readable that has nothing to read; tokio's own `recv` asks on and on
+/// without a pause then, which keeps every time limit from its turn.
+async fn hear(socket: &UdpSocket) -> io::Result<usize> {
+    loop {
+        socket.ready(Interest::READABLE | Interest::ERROR).await?;
+        match SockRef::from(socket).recv(&mut [MaybeUninit::uninit()]) {
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => sleep(PAUSE).await,
+            came => return came,
+        }
+    }
 }

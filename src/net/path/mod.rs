@@ -6,6 +6,7 @@
 mod arrival;
 mod ask;
 mod compare;
+mod page;
 mod shared;
 mod sweep;
 
@@ -116,6 +117,14 @@ impl<'a> View<'a> {
                 true
             }
             _ => false,
+        }
+    }
+
+    /// Whether the answer to a request on the very port comes from farther away than the one who accepts there.
+    pub async fn look_behind(&self, request: &[u8]) {
+        let Some(accepted) = self.paths.arrival(&self.packets).await.and_then(|answer| answer.arrived) else { return };
+        if let Some(farther) = page::comes_farther(&self.packets, accepted, request).await {
+            self.trace.fact(Fact::AnsweredFromBehind, farther);
         }
     }
 
