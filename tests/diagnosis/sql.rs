@@ -90,5 +90,9 @@ fn instances() -> Vec<(&'static str, Seen)> {
 fn the_table_of_sql_server_is_what_the_judges_do() {
     let all = prelogins().into_iter().chain(instances());
     let judged: Vec<(&str, Judgement)> = all.map(|(name, seen)| (name, seen.judged())).collect();
-    super::assert_told("SQL Server", &judged, &["SQL Browser did not name the port that a check waits for"]);
+    let elsewhere = [
+        "SQL Browser did not name the port that a check waits for",
+        "SQL Browser tells of the instance MSSQLSERVER each of three times, and never lists all",
+    ];
+    super::assert_told("SQL Server", &judged, &elsewhere);
 }
