@@ -137,7 +137,6 @@ fn by_code(view: &View) -> Option<Judgement> {
         Code::LocalBlock if near::did_leave(view) => dropped::judge(view),
         Code::LocalBlock => near::silence(view).or_else(|| request(view)),
         Code::Rejected => request(view),
-        Code::ProxyDenied if passed::answered_by_proxy(view) => request(view),
         Code::WsUpgradeStripped | Code::WsRefused if view.receipt().is_some() => changes::upgrade(view),
         Code::WsUpgradeStripped | Code::WsRefused => opened::judge(view),
         code if is_of_open_connection(code) => opened::judge(view),

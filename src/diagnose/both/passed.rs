@@ -19,7 +19,7 @@ pub(super) fn judge(view: &View) -> Option<Judgement> {
 }
 
 /// A responder repeats the token in every answer: one without it, to a request that never arrived, is not from it.
-pub(super) fn answered_by_proxy(view: &View) -> bool {
+fn answered_by_proxy(view: &View) -> bool {
     let carries = view.text(Fact::Token).is_some() && view.number(Fact::Status).is_some();
     view.through_proxy() && view.responder() && carries && !view.holds(Fact::Echoed) && view.receipt().is_none()
 }
