@@ -12,7 +12,7 @@ use super::attempt::Attempt;
 use super::runner;
 use crate::diagnose::judge::{self, Case};
 use crate::model::code::Code;
-use crate::model::evidence::{Evidence, Facts, StepKind};
+use crate::model::evidence::{Evidence, Facts, Failure, StepKind};
 use crate::model::fact::Fact;
 use crate::model::finding::Status;
 use crate::model::flow::Transport;
@@ -22,30 +22,23 @@ use crate::net::path::View;
 use crate::net::trace::Trace;
 use crate::plan::PlannedProbe;
 
-/// The silence before each question; longer in later rounds.
+/// The silence before each question.
 const PAUSE: Duration = Duration::from_millis(2100);
-const ROUNDS: u32 = 2;
 /// How long all of it may take.
 const LONGEST: Duration = Duration::from_secs(10);
 
 /// Asks, and judges again what is then rejected. The outcomes begin with those of the probes, in their order.
 pub(super) async fn ask_again(probes: &[PlannedProbe], outcomes: &mut [Outcome], net: &Net) {
     let begun = Instant::now();
-    let mut places = silent_places(outcomes);
-    for round in 1..=ROUNDS {
-        for place in std::mem::take(&mut places) {
-            if begun.elapsed() + PAUSE * round > LONGEST {
-                return;
-            }
-            sleep(PAUSE * round).await;
-            let Some(facts) = rejected(&place, probes, net).await else {
-                places.push(place);
-                continue;
-            };
-            for at in place.flows {
-                if let (Some(planned), Some(outcome)) = (probes.get(at), outcomes.get_mut(at)) {
-                    judge_again(planned, place.address, &facts, outcome);
-                }
+    for place in silent_places(outcomes) {
+        if begun.elapsed() + PAUSE > LONGEST {
+            return;
+        }
+        sleep(PAUSE).await;
+        let Some(facts) = rejected(&place, probes, net).await else { continue };
+        for at in place.flows {
+            if let (Some(planned), Some(outcome)) = (probes.get(at), outcomes.get_mut(at)) {
+                judge_again(planned, place.address, &facts, outcome);
             }
         }
     }
@@ -104,7 +97,7 @@ async fn rejected(place: &Place, probes: &[PlannedProbe], net: &Net) -> Option<F
     let planned = place.flows.first().and_then(|at| probes.get(*at))?;
     let trace = Trace::new(Instant::now());
     let view = View::new(&planned.ask, place.address, &net.paths, &trace)?;
-    view.ask_once().await.then(|| trace.so_far(crate::model::evidence::Failure::TimedOut).facts)
+    view.ask_once().await.then(|| trace.so_far(Failure::TimedOut).facts)
 }
 
 fn judge_again(planned: &PlannedProbe, address: SocketAddr, found: &Facts, outcome: &mut Outcome) {
