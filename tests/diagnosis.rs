@@ -1,6 +1,7 @@
 //! The decision tables of `docs/diagnosis.md` are what the judges do, row by row.
 
 mod names;
+mod packets;
 mod reach;
 mod seen;
 mod shares;

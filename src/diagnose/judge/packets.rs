@@ -13,8 +13,10 @@ const FRAGMENTED: u64 = 1490;
 
 /// The judgement where large packets are lost, in place of what the conversation alone says; nothing where that is not shown.
 pub(super) fn judge(case: &Case, alone: impl FnOnce() -> Judgement) -> Option<Judgement> {
-    let passes = case.evidence.number(Fact::LargestPacket)?;
     let tried = case.evidence.fact(Fact::FullPackets).and_then(serde_json::Value::as_bool);
+    let Some(passes) = case.evidence.number(Fact::LargestPacket) else {
+        return untold(case, tried);
+    };
     if case.evidence.stopped_at().is_none() && tried != Some(false) {
         let alone = alone();
         return Some(if alone.status == Status::Pass { after_all(case, passes) } else { alone });
@@ -33,6 +35,22 @@ pub(super) fn judge(case: &Case, alone: impl FnOnce() -> Judgement) -> Option<Ju
     let judgement = Judgement::fail(Code::LargePacketsLost, Confidence::Proven, sentence)
         .remedy(Who::Network, remedy(case, passes));
     Some(Judgement { lost: half, ..judgement })
+}
+
+/// A responder answers questions of every size: where it did not in the time that was left, full packets are in doubt.
+fn untold(case: &Case, tried: Option<bool>) -> Option<Judgement> {
+    let in_doubt = tried == Some(false) && case.evidence.stopped_at().is_none() && case.evidence.holds(Fact::Echoed);
+    let sentence = format!(
+        "{} answers while packets are small; an exchange of full-sized packets was not over when the check's time was up. Whether \
+         large packets are lost, or all of it is only slow, could not be told.",
+        place(case)
+    );
+    in_doubt.then(|| {
+        Judgement::unknown(Code::TimedOut, sentence).remedy(
+            Who::Profile,
+            "Give the check more time (`timeout`), or run it again when less is going on.".to_owned(),
+        )
+    })
 }
 
 /// It works since one of the two systems has found out by itself.
