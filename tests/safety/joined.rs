@@ -57,8 +57,10 @@ impl Guest for Nothing {
         String::new()
     }
 
-    fn close_door(&self, _: Vec<Knock>) -> BoxFuture<'_, (Vec<IpAddr>, Vec<Knocked>)> {
-        Box::pin(std::future::ready((Vec::new(), Vec::new())))
+    fn close_door(&self, knocks: Vec<Knock>) -> BoxFuture<'_, (Vec<IpAddr>, Vec<Knocked>)> {
+        let unknown =
+            |Knock { transport, port, over_v6, .. }| Knocked { transport, port, over_v6, from: None, doubtful: false };
+        Box::pin(std::future::ready((Vec::new(), knocks.into_iter().map(unknown).collect())))
     }
 
     fn introduce(&self, _: String, _: Vec<(Transport, u16)>, _: Vec<(Transport, u16)>) -> BoxFuture<'_, Vec<Knock>> {
@@ -251,4 +253,14 @@ async fn a_joined_side_that_says_nonsense_or_too_much_is_closed() {
     odd.is_welcome().await;
     odd.0.say(&serde_json::json!({ "say": "run", "command": "id" })).await.expect("said");
     odd.is_closed().await;
+}
+
+#[tokio::test]
+async fn of_many_ports_with_knocks_only_so_many_are_looked_for() {
+    let mut joiner = Joiner::new(&desk(Limits::default())).await;
+    joiner.is_welcome().await;
+    let knock = |port| Knock { transport: Transport::Tcp, port, over_v6: false, from: vec![50_000] };
+    joiner.0.say(&FromJoiner::Introduced { knocks: (1..=1000).map(knock).collect() }).await.expect("said");
+    let heard = joiner.hears().await;
+    assert!(matches!(&heard, Ok(FromListener::Met { knocked, .. }) if knocked.len() == 64), "{heard:?}");
 }
