@@ -1,5 +1,5 @@
 //! What Linux tells of the way of packets, without privileges (ip(7), ipv6(7)): their time to live, given and left, whether
-//! a router is needed at all, and packets that never left this machine.
+//! a router is needed at all, and how large a packet may be.
 
 use std::net::{IpAddr, SocketAddr};
 use std::os::fd::{AsFd, AsRawFd};
