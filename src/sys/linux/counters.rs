@@ -33,7 +33,7 @@ impl Counters {
 }
 
 /// One counter by its name. Lines come in pairs with the same first word: names, then numbers.
-pub(super) fn count(text: &str, wanted: &str) -> Option<u64> {
+fn count(text: &str, wanted: &str) -> Option<u64> {
     let mut lines = text.lines().filter_map(|line| line.strip_prefix("TcpExt: "));
     let (names, numbers) = (lines.next()?, lines.next()?);
     let mut pairs = names.split(' ').zip(numbers.split(' '));
