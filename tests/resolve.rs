@@ -1,8 +1,7 @@
 //! Names to addresses: against dnsmasq, and against name servers that refuse, fail or stay silent.
 
 use std::io;
-use std::net::{IpAddr, SocketAddr, UdpSocket};
-use std::process::Command;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
@@ -12,29 +11,21 @@ use bothways::model::fact::Fact;
 use bothways::net::resolve::{Resolver, SystemLookup};
 use bothways::net::trace::Trace;
 
-use crate::support::daemon::{Daemon, free_fixed_port, program, start};
+use crate::support::daemon::Daemon;
 use crate::support::hostile::Hostile;
+use crate::support::names;
 
 /// dnsmasq with the names of these tests, below `example.test`.
 fn dnsmasq() -> (Daemon, SocketAddr) {
-    let folder = tempfile::tempdir().expect("a folder");
-    let port = free_fixed_port();
-    let mut command = Command::new(program("dnsmasq", "dnsmasq-base"));
-    command.args(["--keep-in-foreground", "--conf-file=/dev/null", "--pid-file", "--user=root", "--no-resolv"]);
-    command.args(["--no-hosts", "--bind-interfaces", "--listen-address=127.0.0.1", "--local=/example.test/"]);
-    command.args(["--host-record=four.example.test,192.0.2.4", "--host-record=six.example.test,2001:db8::6"]);
-    command.args(["--host-record=both.example.test,192.0.2.46,2001:db8::46", "--txt-record=text.example.test,hello"]);
-    command.args(["--cname=alias.example.test,four.example.test"]);
-    command.args((1..=40).map(|n| format!("--host-record=many.example.test,192.0.2.{n}")));
-    let mut daemon = start(command.arg(format!("--port={port}")), folder);
-    let socket = UdpSocket::bind("127.0.0.1:0").expect("a socket");
-    socket.set_read_timeout(Some(Duration::from_millis(100))).expect("a timeout");
-    // A question for the root's name servers; any answer will do.
-    let question = b"\x12\x34\x01\0\0\x01\0\0\0\0\0\0\0\0\x02\0\x01";
-    daemon.wait_until("answer a question", || {
-        socket.send_to(question, ("127.0.0.1", port)).is_ok() && socket.recv_from(&mut [0; 600]).is_ok()
-    });
-    (daemon, SocketAddr::from(([127, 0, 0, 1], port)))
+    let fixed = [
+        "--host-record=four.example.test,192.0.2.4",
+        "--host-record=six.example.test,2001:db8::6",
+        "--host-record=both.example.test,192.0.2.46,2001:db8::46",
+        "--txt-record=text.example.test,hello",
+        "--cname=alias.example.test,four.example.test",
+    ];
+    let many = (1..=40).map(|n| format!("--host-record=many.example.test,192.0.2.{n}"));
+    names::dnsmasq(fixed.map(str::to_owned).into_iter().chain(many))
 }
 
 /// A system resolver that knows only this.

@@ -151,102 +151,101 @@ where
     let joined = Joined { hello, address: from.ip().to_canonical(), since: Instant::now() };
     let Some(guest) = host.admit(joined) else { return };
     let mut told = Vec::new();
+    let mut talk = Talk { speech: &mut speech, desk, guest: guest.as_ref(), told: &mut told };
     tokio::select! {
-        _ = converse(&mut speech, desk, guest.as_ref(), &mut told) => {}
+        _ = talk.converse() => {}
         () = host.ending() => {}
     }
     guest.left(told).await;
     speech.close().await;
 }
 
-/// Waits for a turn, and tells from time to time how many are before it; none where it is not waited for any longer.
-async fn turn<'a, S>(speech: &mut Speech<S>, desk: &'a Desk) -> Result<Option<Turn<'a>>, Broken>
+/// What is said on one channel to one that has joined.
+struct Talk<'a, S> {
+    speech: &'a mut Speech<S>,
+    desk: &'a Desk,
+    guest: &'a dyn Guest,
+    /// The outcomes that it was told last.
+    told: &'a mut Vec<Outcome>,
+}
+
+impl<'a, S> Talk<'a, S>
 where
     S: AsyncRead + AsyncWrite + Unpin,
 {
-    let (waiting, ends) = (desk.turns.line_up(), tokio::time::Instant::now() + desk.limits.turn_wait);
-    let mut turn = pin!(waiting.turn());
-    // Whoever need not wait is told nothing of it.
-    let (mut next, mut told) = (tokio::time::Instant::now(), None);
-    loop {
-        match speech.during::<_, FromJoiner>(timeout_at(next.min(ends), &mut turn)).await? {
-            First::Done(Ok(turn)) => return Ok(turn),
-            First::Done(Err(_)) if tokio::time::Instant::now() >= ends => return Ok(None),
-            First::Done(Err(_)) => {
-                let before = waiting.before();
-                if told.replace(before) != Some(before) {
-                    speech.say(&FromListener::Wait { before }).await?;
+    /// Waits for a turn, and tells from time to time how many are before it; none where it is not waited for any longer.
+    async fn turn(&mut self) -> Result<Option<Turn<'a>>, Broken> {
+        let (waiting, ends) = (self.desk.turns.line_up(), tokio::time::Instant::now() + self.desk.limits.turn_wait);
+        let mut turn = pin!(waiting.turn());
+        // Whoever need not wait is told nothing of it.
+        let (mut next, mut told) = (tokio::time::Instant::now(), None);
+        loop {
+            match self.speech.during::<_, FromJoiner>(timeout_at(next.min(ends), &mut turn)).await? {
+                First::Done(Ok(turn)) => return Ok(turn),
+                First::Done(Err(_)) if tokio::time::Instant::now() >= ends => return Ok(None),
+                First::Done(Err(_)) => {
+                    let before = waiting.before();
+                    if told.replace(before) != Some(before) {
+                        self.speech.say(&FromListener::Wait { before }).await?;
+                    }
+                    next = tokio::time::Instant::now() + TELLING;
                 }
-                next = tokio::time::Instant::now() + TELLING;
+                First::Heard(_) => return Ok(None),
             }
-            First::Heard(_) => return Ok(None),
         }
     }
-}
 
-/// Waits for a turn, then answers what is asked.
-async fn converse<S>(
-    speech: &mut Speech<S>,
-    desk: &Desk,
-    guest: &dyn Guest,
-    told: &mut Vec<Outcome>,
-) -> Result<(), Broken>
-where
-    S: AsyncRead + AsyncWrite + Unpin,
-{
-    let Some(turn) = turn(speech, desk).await? else { return Ok(()) };
-    let mut answering = pin!(answer(speech, desk, guest, told));
-    if let Ok(ended) = timeout(desk.limits.turn_time, answering.as_mut()).await {
-        return ended;
+    /// Waits for a turn, then answers what is asked.
+    async fn converse(&mut self) -> Result<(), Broken> {
+        let Some(turn) = self.turn().await? else { return Ok(()) };
+        let turn_time = self.desk.limits.turn_time;
+        let mut answering = pin!(self.answer());
+        if let Ok(ended) = timeout(turn_time, answering.as_mut()).await {
+            return ended;
+        }
+        drop(turn);
+        answering.await
     }
-    drop(turn);
-    answering.await
-}
 
-/// Answers what is asked, until the other side says goodbye or is gone.
-async fn answer<S>(
-    speech: &mut Speech<S>,
-    desk: &Desk,
-    guest: &dyn Guest,
-    told: &mut Vec<Outcome>,
-) -> Result<(), Broken>
-where
-    S: AsyncRead + AsyncWrite + Unpin,
-{
-    speech.say(&FromListener::Welcome(guest.welcome())).await?;
-    let mut next = None;
-    loop {
-        let message = match next.take() {
-            Some(message) => message,
-            None => timeout(desk.limits.asking_nothing, speech.hear()).await.map_err(|_| Broken::Silent)??,
-        };
-        match message {
-            FromJoiner::Test { answers, certificate, checks } => {
-                let partly = !checks.is_empty();
-                match speech.during(guest.test(Wanted { answers, certificate, checks })).await? {
-                    First::Done(outcomes) => {
-                        replace(told, &outcomes, partly);
-                        speech.say(&FromListener::Tested { outcomes }).await?;
-                    }
-                    // Whoever asks for something else does not wait for the flows any longer.
-                    First::Heard(other) => next = Some(other),
+    /// Answers what is asked, until the other side says goodbye or is gone.
+    async fn answer(&mut self) -> Result<(), Broken> {
+        self.speech.say(&FromListener::Welcome(self.guest.welcome())).await?;
+        let mut next = None;
+        loop {
+            let message = match next.take() {
+                Some(message) => message,
+                None => {
+                    timeout(self.desk.limits.asking_nothing, self.speech.hear()).await.map_err(|_| Broken::Silent)??
                 }
+            };
+            match message {
+                FromJoiner::Test { answers, certificate, checks } => {
+                    let partly = !checks.is_empty();
+                    match self.speech.during(self.guest.test(Wanted { answers, certificate, checks })).await? {
+                        First::Done(outcomes) => {
+                            replace(self.told, &outcomes, partly);
+                            self.speech.say(&FromListener::Tested { outcomes }).await?;
+                        }
+                        // Whoever asks for something else does not wait for the flows any longer.
+                        First::Heard(other) => next = Some(other),
+                    }
+                }
+                FromJoiner::Introduce => self.speech.say(&FromListener::Door { word: self.guest.open_door() }).await?,
+                FromJoiner::Introduced { mut knocks } => {
+                    knocks.truncate(MOST_KNOCKS);
+                    let (addresses, knocked) = self.guest.close_door(knocks).await;
+                    self.speech.say(&FromListener::Met { addresses, knocked }).await?;
+                }
+                FromJoiner::IntroduceYourself { word, ports, knock } => {
+                    let knocks = self.guest.introduce(word, ports, knock).await;
+                    self.speech.say(&FromListener::Said { knocks }).await?;
+                }
+                FromJoiner::WhatDidYouSee => {
+                    let sightings = self.guest.seen().await;
+                    self.speech.say(&FromListener::Saw(sightings)).await?;
+                }
+                FromJoiner::Hello(_) | FromJoiner::Bye => return Ok(()),
             }
-            FromJoiner::Introduce => speech.say(&FromListener::Door { word: guest.open_door() }).await?,
-            FromJoiner::Introduced { mut knocks } => {
-                knocks.truncate(MOST_KNOCKS);
-                let (addresses, knocked) = guest.close_door(knocks).await;
-                speech.say(&FromListener::Met { addresses, knocked }).await?;
-            }
-            FromJoiner::IntroduceYourself { word, ports, knock } => {
-                let knocks = guest.introduce(word, ports, knock).await;
-                speech.say(&FromListener::Said { knocks }).await?;
-            }
-            FromJoiner::WhatDidYouSee => {
-                let sightings = guest.seen().await;
-                speech.say(&FromListener::Saw(sightings)).await?;
-            }
-            FromJoiner::Hello(_) | FromJoiner::Bye => return Ok(()),
         }
     }
 }

@@ -32,6 +32,7 @@
 //! - Other machines behind the peer's address (NAT) are not told from it, and the counters know no address at all.
 //! - A program that takes packets before the system does (XDP, a virtual machine's own interface) hides them.
 
+pub mod glance;
 mod knocks;
 mod lapse;
 mod passing;

@@ -1,8 +1,6 @@
 //! Names with several addresses, names that are not there, and names that resolvers disagree about.
 
-use std::net::{IpAddr, SocketAddr, UdpSocket};
-use std::process::Command;
-use std::time::Duration;
+use std::net::{IpAddr, SocketAddr};
 
 use bothways::model::code::Code;
 use bothways::model::evidence::StepKind;
@@ -13,26 +11,13 @@ use bothways::net::resolve::{Resolver, SystemLookup};
 use bothways::responder::{self, Service};
 
 use super::{ANYWHERE, Nobody, miradore, outcome, plan_of, respond, run_with, set, written};
-use crate::support::daemon::{Daemon, free_fixed_port, program, start};
+use crate::support::daemon::Daemon;
 use crate::support::hostile::closed_port;
+use crate::support::names;
 
 /// dnsmasq, where `two.example.test` is 127.0.0.1 and 127.0.0.2.
 fn dnsmasq() -> (Daemon, SocketAddr) {
-    let folder = tempfile::tempdir().expect("a folder");
-    let port = free_fixed_port();
-    let mut command = Command::new(program("dnsmasq", "dnsmasq-base"));
-    command.args(["--keep-in-foreground", "--conf-file=/dev/null", "--pid-file", "--user=root", "--no-resolv"]);
-    command.args(["--no-hosts", "--bind-interfaces", "--listen-address=127.0.0.1", "--local=/example.test/"]);
-    command.args(["--host-record=two.example.test,127.0.0.1", "--host-record=two.example.test,127.0.0.2"]);
-    let mut daemon = start(command.arg(format!("--port={port}")), folder);
-    let socket = UdpSocket::bind("127.0.0.1:0").expect("a socket");
-    socket.set_read_timeout(Some(Duration::from_millis(100))).expect("a timeout");
-    // A question for the root's name servers; any answer will do.
-    let question = b"\x12\x34\x01\0\0\x01\0\0\0\0\0\0\0\0\x02\0\x01";
-    daemon.wait_until("answer a question", || {
-        socket.send_to(question, ("127.0.0.1", port)).is_ok() && socket.recv_from(&mut [0; 600]).is_ok()
-    });
-    (daemon, SocketAddr::from(([127, 0, 0, 1], port)))
+    names::dnsmasq(["127.0.0.1", "127.0.0.2"].map(|ip| format!("--host-record=two.example.test,{ip}")))
 }
 
 /// Runs the client's flows to `host`, with the name servers deciding and the system giving these addresses.

@@ -3,6 +3,7 @@
 
 pub mod daemon;
 pub mod hostile;
+pub mod names;
 pub mod namespaces;
 
 use std::collections::HashMap;

@@ -30,6 +30,7 @@ use crate::model::sighting::Sightings;
 use crate::model::span::Span;
 use crate::peer::joiner::{CantJoin, Channel};
 use crate::peer::listener::Wanted;
+use crate::peer::witness::glance::{self, Glance};
 use crate::peer::witness::{Tally, Witness};
 use crate::plan::{self, Plan};
 use crate::profile::Profile;
@@ -232,17 +233,12 @@ impl<'a> Both<'a> {
 
     /// What this side saw of the other.
     async fn near(&self) -> Sightings {
-        let (witness, began, ended) = (Arc::clone(&self.witness), self.began, self.ended.clone());
         let heard = self.heard.iter().filter_map(|knocked| knocked.from);
         let addresses: Vec<IpAddr> = self.listener_addresses().into_iter().chain(heard).collect();
         let (probed, peers) = (self.channel.listener_addresses.clone(), self.shared.peers.clone());
-        let looked = tokio::task::spawn_blocking(move || {
-            witness.look(Instant::now());
-            let sighted = witness.seen_since(began, &addresses, &ended);
-            let known = |ip: IpAddr| peers.include(ip) || addresses.contains(&ip);
-            (sighted, witness.means_of(began, &addresses), witness.strangers_since(began, known))
-        });
-        let (sighted, means, strangers) = looked.await.unwrap_or_default();
+        let peer = glance::Peer { addresses, since: self.began, ended: self.ended.clone() };
+        let Glance { sighted, means, strangers } =
+            self.witness.glance(Instant::now(), peer, move |ip| peers.include(ip)).await;
         let (receipts, answers) = (self.shared.receipts.all(), self.answers.list.clone());
         let missed = self.shared.receipts.missed();
         Sightings { receipts, sighted, means, answers, alone: true, missed, probed, strangers }

@@ -6,7 +6,6 @@
 //! Nothing of this happens where everything works, or where what failed left a receipt.
 
 use std::net::SocketAddr;
-use std::sync::Arc;
 use std::time::Instant;
 
 use super::super::{CliError, progress, secrets, session};
@@ -74,12 +73,9 @@ impl Both<'_> {
         let said = self.channel.introduce_yourself(word.clone(), ports, knock).await;
         let met = self.shared.door.close(&word);
         let Ok(knocks) = said else { return false };
-        let (witness, peers) = (Arc::clone(&self.witness), self.shared.peers.clone());
-        let looked = tokio::task::spawn_blocking(move || {
-            witness.look(Instant::now());
-            witness.recognise(&knocks, opened, |ip| peers.include(ip))
-        });
-        self.heard.extend(looked.await.unwrap_or_default());
+        let peers = self.shared.peers.clone();
+        let whose = self.witness.whose(Instant::now(), knocks, opened, move |ip| peers.include(ip));
+        self.heard.extend(whose.await);
         if met.is_empty() {
             return false;
         }

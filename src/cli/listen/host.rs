@@ -17,6 +17,7 @@ use crate::model::run::{Outcome, Peer, Run};
 use crate::model::sighting::{Answering, Sightings};
 use crate::model::token::Word;
 use crate::peer::listener::{self, Host, Joined};
+use crate::peer::witness::glance::{self, Glance};
 use crate::peer::witness::{Tally, Witness};
 use crate::profile::Profile;
 use crate::responder::{Admission, Shared};
@@ -75,16 +76,10 @@ impl Listening {
     pub(super) async fn look(&self, since: Instant, addresses: Vec<IpAddr>) -> Sightings {
         let alone = self.crowd.load(Ordering::SeqCst) <= 1;
         let ended = self.ended_before.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        let (witness, probed, asked) = (Arc::clone(&self.witness), addresses.clone(), Instant::now());
-        let peers = self.shared.peers.clone();
+        let (probed, asked, peers) = (addresses.clone(), Instant::now(), self.shared.peers.clone());
         let _turn = self.looking.lock().await;
-        let looked = tokio::task::spawn_blocking(move || {
-            witness.look(asked);
-            let sighted = witness.seen_since(since, &addresses, &ended);
-            let known = |ip: IpAddr| peers.include(ip) || addresses.contains(&ip);
-            (sighted, witness.means_of(since, &addresses), witness.strangers_since(since, known))
-        });
-        let (sighted, means, strangers) = looked.await.unwrap_or_default();
+        let peer = glance::Peer { addresses, since, ended };
+        let Glance { sighted, means, strangers } = self.witness.glance(asked, peer, move |ip| peers.include(ip)).await;
         let (receipts, answers) = (Vec::new(), self.answers.clone());
         Sightings { receipts, sighted, means, answers, alone, missed: 0, probed, strangers }
     }
@@ -94,13 +89,9 @@ impl Listening {
         if knocks.is_empty() {
             return Vec::new();
         }
-        let (witness, peers, asked) = (Arc::clone(&self.witness), self.shared.peers.clone(), Instant::now());
+        let (asked, peers) = (Instant::now(), self.shared.peers.clone());
         let _turn = self.looking.lock().await;
-        let looked = tokio::task::spawn_blocking(move || {
-            witness.look(asked);
-            witness.recognise(&knocks, since, |ip| peers.include(ip))
-        });
-        looked.await.unwrap_or_default()
+        self.witness.whose(asked, knocks, since, move |ip| peers.include(ip)).await
     }
 
     /// Ends every control channel, after what was seen of its side is kept.
