@@ -4,6 +4,7 @@ mod source;
 
 use std::path::Path;
 
+use bothways::model::code::Code;
 use bothways::model::probe::Protocol;
 use source::{Source, all};
 
@@ -171,4 +172,17 @@ fn the_changelog_knows_this_version() {
     let text = std::fs::read_to_string(&path).expect("there is a CHANGELOG.md");
     let version = format!("## [{}]", env!("CARGO_PKG_VERSION"));
     assert!(text.contains("## [Unreleased]") || text.contains(&version), "CHANGELOG.md lacks {version}");
+}
+
+#[test]
+fn every_code_has_a_scenario_in_the_lab() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/lab/scenarios");
+    let mut expected = std::collections::BTreeSet::new();
+    for file in std::fs::read_dir(folder).expect("there is a folder of scenarios") {
+        let text = std::fs::read_to_string(file.expect("it can be listed").path()).expect("a scenario");
+        let (_, expect) = text.split_once("\nexpect:").expect("what is expected");
+        expected.extend(expect.split(|sign: char| !sign.is_ascii_alphanumeric() && sign != '-').map(str::to_owned));
+    }
+    let missing = Code::ALL.iter().filter(|code| **code != Code::Ok && !expected.contains(code.word()));
+    assert_none(&missing.map(|code| code.word().to_owned()).collect::<Vec<_>>(), "every code is expected somewhere");
 }

@@ -198,7 +198,12 @@ fn a_refusal_is_the_hosts_own_or_a_firewalls() {
                 at(Service).watching(&[Packets]).saw(RequestIn).saw(RefusalOut),
                 refused(REQUEST, PROVEN, HOST),
             ),
-            ("nobody listens", at(Nothing), refused(None, PROVEN, HOST)),
+            (
+                "the port could not be opened",
+                at(Nothing),
+                (Status::Unknown, Code::PortInUse, None, Confidence::Possible, HOST),
+            ),
+            ("the port could not be opened, and no packet came", at(Nothing).watching(&[Packets]), in_path(PROVEN)),
             ("it was taken", at(Responder).watching(&[ConnectionTable]).saw(HalfOpen), replaced()),
             ("it was answered", at(Service).watching(&[Packets]).saw(RequestIn).saw(ReplyOut), replaced()),
         ];

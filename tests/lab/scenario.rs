@@ -206,7 +206,7 @@ pub struct Expect {
     pub flows: BTreeMap<String, Wanted>,
     #[serde(default)]
     pub findings: Vec<BTreeMap<String, Vec<String>>>,
-    /// By task: `status`, or `status check` with the check that serves it.
+    /// By task: `status`, `status check` with the check that serves it, or `status code check`.
     #[serde(default)]
     pub tasks: BTreeMap<String, String>,
 }

@@ -60,8 +60,12 @@ pub fn compare(expect: &Expect, played: &Played, fill: &Placeholders) -> Result<
         let tasks = record["tasks"].as_array().map(Vec::as_slice).unwrap_or_default();
         let found = tasks.iter().find(|found| found["task"] == task.as_str());
         let found = found.map_or(NOTHING.to_owned(), |found| {
-            let with_check = wanted.contains(' ').then(|| format!(" {}", word(&found["served_by"])));
-            word(&found["status"]) + &with_check.unwrap_or_default()
+            let parts: &[&str] = match wanted.split(' ').count() {
+                0 | 1 => &["status"],
+                2 => &["status", "served_by"],
+                _ => &["status", "code", "served_by"],
+            };
+            parts.iter().map(|part| word(&found[*part])).collect::<Vec<_>>().join(" ")
         });
         rows.push(Row::new(format!("task {task}"), wanted, found));
     }

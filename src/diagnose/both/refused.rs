@@ -23,6 +23,7 @@ pub(super) fn judge(view: &View) -> Option<Judgement> {
         return Some(answer_replaced(view));
     }
     match answering {
+        AnsweredBy::Nothing if view.watched(Means::Packets) => unseen(view),
         AnsweredBy::Nothing | AnsweredBy::Elsewhere => Some(nothing_listens(view, answering)),
         AnsweredBy::Responder | AnsweredBy::Service => unseen(view),
     }
@@ -51,9 +52,26 @@ fn nothing_listens(view: &View, answering: AnsweredBy) -> Judgement {
             format!("Let the service listen on the address of {target}, or on all addresses of that host."),
         );
     }
+    if view.unopened {
+        return unopened(view);
+    }
     let sentence = format!("{target} refused, and the far side says that nothing listens on that port there.");
     Judgement { confidence: Confidence::Proven, sentence, ..view.again() }
         .remedy(Who::TargetHost, format!("Start the service on {target}, or correct the port in the profile."))
+}
+
+/// Nothing could answer there, so that nothing is known of the way to what will.
+fn unopened(view: &View) -> Judgement {
+    let sentence = format!(
+        "{} refused, as it must: nothing listens there, and `bothways listen` could not open that port in its place. \
+         Whether this flow works is not known.",
+        view.target()
+    );
+    Judgement::unknown(Code::PortInUse, sentence).remedy(
+        Who::TargetHost,
+        "Let `bothways listen` open that port (below 1024 it takes root on Linux; Windows reserves ranges of ports, `netsh \
+         int ipv4 show excludedportrange tcp`), or start the service there, and check again.",
+    )
 }
 
 /// The request was seen at the host and a refusal leaving it.
@@ -112,10 +130,9 @@ fn unseen(view: &View) -> Option<Judgement> {
         (true, false) => "None of its packets arrived there, so the firewall is on the way",
         (false, _) => "The firewall is on the way, or that host's own",
     };
-    let sentence = format!(
-        "A firewall refused in the place of {target}: the port is open there, and what listens saw nothing of the request. \
-         {place}.{doubt}"
-    );
+    let there = if view.answered() { "the port is open there, and what listens saw" } else { "that host saw" };
+    let sentence =
+        format!("A firewall refused in the place of {target}: {there} nothing of the request. {place}.{doubt}");
     let confidence = if packets { view.proof_of_absence() } else { Confidence::Likely };
     Some(
         Judgement::fail(view.specific(Code::RefusedInPath), confidence, sentence)

@@ -23,6 +23,8 @@ pub(super) struct View<'a> {
     pub prober: IpAddr,
     /// What answers on the far side's port; nothing where the far side does not say.
     pub answering: Option<AnsweredBy>,
+    /// Whether the far side wanted to answer on that port, and could not open it.
+    pub unopened: bool,
     pub trail: Trail,
     pub own: Own,
     far: &'a Sightings,
@@ -36,7 +38,7 @@ fn prober(outcome: &Outcome, known: IpAddr) -> IpAddr {
 
 /// What answers on the outcome's port: the far side's endpoint of the same name, else the only one that serves the check
 /// (a control channel binds hosts to endpoints, which the other side may know by another name).
-fn answering(outcome: &Outcome, far: &Sightings) -> Option<AnsweredBy> {
+fn answering<'a>(outcome: &Outcome, far: &'a Sightings) -> Option<&'a Answering> {
     let port = outcome.port?;
     let fits = |one: &&Answering| one.role == outcome.to && one.transport == outcome.transport && one.port == port;
     let named = far.answers.iter().any(|one| one.endpoint == outcome.endpoint);
@@ -45,8 +47,7 @@ fn answering(outcome: &Outcome, far: &Sightings) -> Option<AnsweredBy> {
     };
     let mut found = far.answers.iter().filter(fits).filter(wanted);
     let first = found.next()?;
-    let by = outcome.ip(Fact::Address).map_or(first.by, |target| first.at(target));
-    (named || found.next().is_none()).then_some(by)
+    (named || found.next().is_none()).then_some(first)
 }
 
 impl<'a> View<'a> {
@@ -56,7 +57,10 @@ impl<'a> View<'a> {
         let proxied = outcome.facts.contains_key(Fact::Proxy.word());
         let trail = if proxied { Trail::default() } else { Trail::of(outcome, far, prober) };
         let own = observed.near.map(|near| Own::of(outcome, near)).unwrap_or_default();
-        Self { outcome, observed, prober, answering: answering(outcome, far), trail, own, far }
+        let answers = answering(outcome, far);
+        let by = |one: &Answering| outcome.ip(Fact::Address).map_or(one.by, |target| one.at(target));
+        let unopened = answers.is_some_and(|one| one.by == AnsweredBy::Nothing && one.over_v6.is_none());
+        Self { outcome, observed, prober, answering: answers.map(by), unopened, trail, own, far }
     }
 
     pub(super) fn watched(&self, means: Means) -> bool {
