@@ -156,6 +156,6 @@ pub(super) fn net_with(profile: &Profile, secrets: HashMap<SecretSource, SecretS
 /// What the plan takes from the environment: the proxy settings.
 pub(super) fn with_surroundings<T>(make: impl FnOnce(&Surroundings) -> T) -> T {
     let variables = proxies::VARIABLES.iter().filter_map(|name| Some(((*name).to_owned(), std::env::var(name).ok()?)));
-    let machine = proxies::Machine::new(variables, sys::system_proxies());
+    let machine = proxies::Machine::new(variables, sys::system_proxies()).running(sys::RUN_SCRIPT);
     make(&Surroundings { proxies: &machine, word: None })
 }

@@ -133,6 +133,19 @@ pub struct SystemProxy {
     pub searches: bool,
 }
 
+/// What a script that chooses proxies says of one URL.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Chosen {
+    Direct,
+    /// Proxies in the system's own notation, the first to be asked first.
+    Proxies(String),
+    /// Nothing, and why.
+    Unknown(String),
+}
+
+/// Has the operating system run the script of a setting for one URL.
+pub type RunScript = fn(&SystemProxy, &str) -> Chosen;
+
 /// What the certificate of a TLS server must be.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]

@@ -9,7 +9,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use hyper_util::client::proxy::matcher::Matcher;
 
-use crate::model::ask::{Proxy, ProxyAuth, ProxyOrigin, SystemProxy, host_port};
+use crate::model::ask::{Proxy, ProxyAuth, ProxyOrigin, RunScript, SystemProxy, host_port};
 use crate::model::secret::{Account, SecretSource};
 
 /// The variables that are read; one that tells a CGI program is the last.
@@ -26,6 +26,7 @@ pub struct Machine {
     /// The variables that are set, by name.
     variables: Vec<(String, String)>,
     system: Vec<SystemProxy>,
+    run_script: Option<RunScript>,
 }
 
 /// What the machine's settings say of one URL.
@@ -52,12 +53,28 @@ impl Machine {
                 known.push((name, value));
             }
         }
-        Self { variables: known, system }
+        Self { variables: known, system, run_script: None }
     }
 
-    /// What the settings say of `scheme` (http or https) to a host.
+    /// The same settings, whose scripts can be run.
+    #[must_use]
+    pub fn running(self, run_script: Option<RunScript>) -> Self {
+        Self { run_script, ..self }
+    }
+
+    /// What the settings say of `scheme` (http or https) to a host. Scripts may take seconds.
     #[must_use]
     pub fn of(&self, scheme: &str, host: &str, port: u16) -> Said {
+        self.ask(scheme, host, port, self.run_script)
+    }
+
+    /// The same where something else decides: no script is run.
+    #[must_use]
+    pub fn beside(&self, scheme: &str, host: &str, port: u16) -> Said {
+        self.ask(scheme, host, port, None)
+    }
+
+    fn ask(&self, scheme: &str, host: &str, port: u16, run_script: Option<RunScript>) -> Said {
         let mut said = Said::default();
         for name in [&format!("{scheme}_proxy"), "all_proxy"] {
             self.named(name, &mut said);
@@ -70,11 +87,11 @@ impl Machine {
             if let Some((name, list)) = exceptions.first() {
                 said.except(name, excepted(list, host, port), host);
             }
+            // The system's settings are told even where a variable stands before them.
+            said.sources.extend(self.system.iter().map(system::line));
         } else {
-            system::ask(&self.system, scheme, host, &mut said);
-        }
-        if said.proxy.is_some() {
-            self.list_unasked(&mut said);
+            let url = format!("{scheme}://{}/", host_port(host, port));
+            system::ask(&self.system, &system::Question { scheme, host, url: &url, run_script }, &mut said);
         }
         said
     }
@@ -95,16 +112,6 @@ impl Machine {
                 }
             };
             said.sources.push(format!("environment {name}: {line}"));
-        }
-    }
-
-    /// The system's settings are told even where a variable stands before them.
-    fn list_unasked(&self, said: &mut Said) {
-        for setting in &self.system {
-            let line = system::line(setting);
-            if !said.sources.contains(&line) {
-                said.sources.push(line);
-            }
         }
     }
 

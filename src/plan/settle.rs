@@ -127,11 +127,15 @@ impl View<'_> {
             return (Route::Direct, Choice::default());
         }
         let scheme = if https(probe) { "https" } else { "http" };
-        let said = self.surroundings.proxies.of(scheme, host, self.port());
+        let machine = self.surroundings.proxies;
+        let beside = || machine.beside(scheme, host, self.port());
         match &self.endpoint.proxy {
-            ProxySetting::System => self.route_of_machine(said),
-            ProxySetting::None if said.sources.is_empty() => (Route::Direct, Choice::default()),
+            ProxySetting::System => self.route_of_machine(machine.of(scheme, host, self.port())),
             ProxySetting::None => {
+                let said = beside();
+                if said.sources.is_empty() {
+                    return (Route::Direct, Choice::default());
+                }
                 let other = said.proxy.map(Route::Proxy);
                 (Route::Direct, by_profile("none: what the machine says is not used", said.sources, other))
             }
@@ -144,7 +148,7 @@ impl View<'_> {
                     account: self.endpoint.proxy_account.clone(),
                     origin: ProxyOrigin::Profile,
                 };
-                (Route::Proxy(proxy), by_profile(&place, said.sources, Some(Route::Direct)))
+                (Route::Proxy(proxy), by_profile(&place, beside().sources, Some(Route::Direct)))
             }
         }
     }

@@ -112,6 +112,9 @@ pub fn system_proxies() -> Vec<crate::model::ask::SystemProxy> {
     Vec::new()
 }
 
+/// Runs scripts that choose proxies: no setting that is read here has one.
+pub const RUN_SCRIPT: Option<crate::model::ask::RunScript> = None;
+
 /// The name of this machine.
 #[must_use]
 pub fn host_name() -> String {

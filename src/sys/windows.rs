@@ -6,6 +6,7 @@
 mod absent;
 mod ending;
 mod proxies;
+mod script;
 mod table;
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
@@ -18,6 +19,7 @@ pub use absent::{
 };
 pub use ending::asked_to_end;
 pub use proxies::system_proxies;
+pub use script::RUN_SCRIPT;
 pub use table::ConnectionTable;
 use windows_sys::Win32::Foundation::{ERROR_INSUFFICIENT_BUFFER, FALSE, NO_ERROR};
 use windows_sys::Win32::NetworkManagement::IpHelper::{GetExtendedTcpTable, TCP_TABLE_OWNER_PID_ALL};

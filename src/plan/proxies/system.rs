@@ -2,20 +2,62 @@
 //! `*` and `<local>`.
 
 use super::Said;
-use crate::model::ask::{Proxy, ProxyAuth, ProxyOrigin, SystemProxy};
+use crate::model::ask::{Chosen, Proxy, ProxyAuth, ProxyOrigin, RunScript, SystemProxy};
 
-/// Asks each setting until one names a proxy; every one is listed.
-pub(super) fn ask(settings: &[SystemProxy], scheme: &str, host: &str, said: &mut Said) {
+/// What the settings are asked about.
+pub(super) struct Question<'a> {
+    pub scheme: &'a str,
+    pub host: &'a str,
+    pub url: &'a str,
+    /// Runs scripts, where they are to be run.
+    pub run_script: Option<RunScript>,
+}
+
+/// Asks each setting until one decides; every one is listed. A setting's script stands before its list, as in the system.
+pub(super) fn ask(settings: &[SystemProxy], question: &Question, said: &mut Said) {
+    let mut settled = false;
     for setting in settings {
-        said.sources.push(line(setting));
-        if said.proxy.is_some() {
+        if settled {
+            said.sources.push(line(setting));
             continue;
         }
-        let Some(proxy) = setting.proxy.as_deref().and_then(|list| proxy_for(list, scheme)) else { continue };
-        said.proxy = Some(proxy);
-        if let Some(list) = &setting.exceptions {
-            said.except(&setting.name, excepted(list, host), host);
-        }
+        let chosen = run(setting, question);
+        said.sources.push(line(setting) + &chosen.as_ref().map_or_else(String::new, told));
+        settled = match chosen {
+            Some(Chosen::Direct) => {
+                let way = format!("the script of {} sends {} the direct way", setting.name, question.host);
+                said.exception = Some(way);
+                true
+            }
+            Some(Chosen::Proxies(list)) => {
+                said.proxy = list.split(';').find_map(|place| proxy_for(place, question.scheme));
+                said.proxy.is_some()
+            }
+            Some(Chosen::Unknown(_)) | None => by_list(setting, question, said),
+        };
+    }
+}
+
+fn by_list(setting: &SystemProxy, question: &Question, said: &mut Said) -> bool {
+    let Some(proxy) = setting.proxy.as_deref().and_then(|list| proxy_for(list, question.scheme)) else { return false };
+    said.proxy = Some(proxy);
+    if let Some(list) = &setting.exceptions {
+        said.except(&setting.name, excepted(list, question.host), question.host);
+    }
+    true
+}
+
+/// What the script of a setting says, where it has one and it can be run.
+fn run(setting: &SystemProxy, question: &Question) -> Option<Chosen> {
+    let scripted = setting.script.is_some() || setting.searches;
+    question.run_script.filter(|_| scripted).map(|run| run(setting, question.url))
+}
+
+fn told(chosen: &Chosen) -> String {
+    match chosen {
+        Chosen::Direct => "; the script says: direct".to_owned(),
+        Chosen::Proxies(list) => format!("; the script says: {}", without_account(list)),
+        Chosen::Unknown(why) => format!("; no script decides: {why}"),
     }
 }
 
@@ -24,9 +66,9 @@ pub(super) fn line(setting: &SystemProxy) -> String {
     let mut parts: Vec<String> = Vec::new();
     parts.push(setting.proxy.as_deref().map_or_else(|| "no proxy".to_owned(), without_account));
     parts.extend(setting.exceptions.as_ref().map(|list| format!("exceptions {list}")));
-    parts.extend(setting.script.as_ref().map(|script| format!("script {} (not evaluated)", without_account(script))));
+    parts.extend(setting.script.as_ref().map(|script| format!("script {}", without_account(script))));
     if setting.searches {
-        parts.push("automatic detection (not evaluated)".to_owned());
+        parts.push("automatic detection".to_owned());
     }
     format!("system {}: {}", setting.name, parts.join("; "))
 }

@@ -1,6 +1,7 @@
 //! Which setting decides, by the rules that other programs follow.
 
 use super::*;
+use crate::model::ask::Chosen;
 
 fn machine(variables: &[(&str, &str)]) -> Machine {
     Machine::new(variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())), Vec::new())
@@ -95,13 +96,42 @@ fn the_systems_setting_is_asked_where_no_variable_names_a_proxy() {
     let said = bare.of("https", "mdm.example", 443);
     assert_eq!((place(&said), said.exempt), (Some(("secure", 8443)), false));
     assert_eq!(said.sources.len(), 2);
-    assert!(said.sources[0].contains("not evaluated"), "{:?}", said.sources);
+    assert!(said.sources[0].contains("automatic detection"), "{:?}", said.sources);
     for (host, exempt) in [("mdm", true), ("A.Corp.example", true), ("corp.example", false), ("10.1.2.3", true)] {
         assert_eq!(bare.of("http", host, 80).exempt, exempt, "{host}");
     }
     let set = Machine::new([("ALL_PROXY".to_owned(), "env:1".to_owned())], bare.system.clone());
     let said = set.of("http", "mdm", 80);
     assert_eq!((place(&said), said.exempt, said.sources.len()), (Some(("env", 1)), false, 3));
+}
+
+/// What a script says that sends everything over HTTPS to a proxy, and nothing else.
+fn script(_: &SystemProxy, url: &str) -> Chosen {
+    if url.starts_with("https:") { Chosen::Proxies("a/b;p1:3128;p2:8080".to_owned()) } else { Chosen::Direct }
+}
+
+#[test]
+fn a_script_decides_before_the_list_of_its_setting_and_only_where_the_machine_is_asked() {
+    let setting = SystemProxy { script: Some("http://u:hunter2@h/p.pac".to_owned()), ..system(Some("list:1"), None) };
+    let machine = Machine::new([], vec![setting, system(Some("later:2"), None)]).running(Some(script));
+    let said = machine.of("https", "mdm.example", 443);
+    assert_eq!(place(&said), Some(("p1", 3128)));
+    assert!(said.sources[0].contains("the script says: a/b;p1:3128;p2:8080"), "{:?}", said.sources);
+    assert!(said.sources.len() == 2 && !said.sources[0].contains("hunter2"), "{:?}", said.sources);
+    let direct = machine.of("http", "mdm.example", 80);
+    assert_eq!((place(&direct), direct.sources.len()), (None, 2));
+    assert!(direct.sources[0].contains("the script says: direct"), "{:?}", direct.sources);
+    let beside = machine.beside("https", "mdm.example", 443);
+    assert_eq!(place(&beside), Some(("list", 1)), "what another setting decides is not asked of a script");
+}
+
+#[test]
+fn where_no_script_decides_the_list_does() {
+    let searching = SystemProxy { searches: true, ..system(Some("list:1"), None) };
+    let machine = Machine::new([], vec![searching]).running(Some(|_, _| Chosen::Unknown("none was found".to_owned())));
+    let said = machine.of("http", "mdm.example", 80);
+    assert_eq!(place(&said), Some(("list", 1)));
+    assert!(said.sources[0].ends_with("automatic detection; no script decides: none was found"), "{:?}", said.sources);
 }
 
 #[test]

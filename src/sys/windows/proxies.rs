@@ -1,5 +1,5 @@
 //! The system's proxy settings: those of the user who runs this (`WinINET`, as browsers use them), and those of the machine
-//! (`WinHTTP`, as services use them). The two often differ. Scripts are told, not run.
+//! (`WinHTTP`, as services use them). The two often differ. Scripts are run by [`super::script`].
 
 use windows_sys::Win32::Foundation::{FALSE, GlobalFree};
 use windows_sys::Win32::Networking::WinHttp::{
@@ -44,7 +44,7 @@ fn of_machine() -> Option<SystemProxy> {
 }
 
 /// A text that the system gave away, which is freed.
-fn take(text: PWSTR) -> Option<String> {
+pub(super) fn take(text: PWSTR) -> Option<String> {
     if text.is_null() {
         return None;
     }
