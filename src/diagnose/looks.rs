@@ -67,14 +67,20 @@ fn heavy(case: &Case) -> bool {
     !bare && case.evidence.steps.iter().any(|step| step.kind == StepKind::Request)
 }
 
-/// A page in plain HTTP that nothing in it proves to be the target's.
+/// A page, in plain HTTP or over TLS that nobody judges, that nothing in it proves to be the target's.
 fn at_page(case: &Case, judgement: &Judgement) -> Option<Look> {
-    let Probe::Http(http) = &case.ask.probe else { return None };
     let evidence = case.evidence;
     let proven = evidence.holds(Fact::Echoed) || evidence.holds(Fact::BodyMatches);
     let status = evidence.number(Fact::Status)?;
-    let told = matches!(judgement.code, Code::Ok | Code::ProxyDenied | Code::HttpStatus | Code::HttpAltered);
-    (http.https != Some(true) && !proven && status < 500 && told && !heavy(case)).then_some(Look::StandIn)
+    let told = match case.ask.probe.protocol() {
+        Protocol::Http => {
+            matches!(judgement.code, Code::Ok | Code::ProxyDenied | Code::HttpStatus | Code::HttpAltered)
+        }
+        Protocol::Websocket => matches!(judgement.code, Code::WsRefused | Code::WsUpgradeStripped) && status != 101,
+        _ => false,
+    };
+    let anybody = in_plain_http(case) || evidence.text(Fact::TlsTrust) == Some("nobody");
+    (anybody && !proven && status < 500 && told && !heavy(case)).then_some(Look::StandIn)
 }
 
 /// The look at a TLS handshake that decides most.

@@ -1,5 +1,5 @@
-//! Whether a page is the target's at all, or somebody's who gives it to everybody: asked where an answer in plain HTTP proves
-//! nothing by itself.
+//! Whether a page is the target's at all, or somebody's who gives it to everybody: asked where an answer in plain HTTP, or over
+//! TLS that nobody judges, proves nothing by itself; to requests and to upgrades alike.
 //!
 //! Through a proxy, the same is asked of a host that can't exist. Directly, it is first seen how far the one is that accepts;
 //! only where that is nearer than the host, the same is asked at an address that is nobody's, and of a page that can't exist,
@@ -17,7 +17,7 @@ use crate::diagnose::judge;
 use crate::model::ask::{Ask, host_port};
 use crate::model::evidence::{Evidence, Failure};
 use crate::model::fact::Fact;
-use crate::model::probe::{Http, Probe};
+use crate::model::probe::{Http, Probe, Websocket};
 use crate::net::Net;
 use crate::net::path;
 use crate::net::trace::Trace;
@@ -31,26 +31,45 @@ const NAMING: Duration = Duration::from_millis(1500);
 
 /// Asks, and publishes whether what came is the page that the check was given.
 pub(super) async fn look(planned: &PlannedProbe, address: SocketAddr, seen: &Evidence, net: &Net, trace: &Trace) {
-    let Probe::Http(settings) = &planned.ask.probe else { return };
-    let page = Http { https: Some(false), path: settings.path.clone(), ..Http::default() };
-    let ask = Ask { probe: Probe::Http(page), ..varied(&planned.ask) };
+    let Some(probe) = bare(&planned.ask.probe, path_of(&planned.ask.probe)) else { return };
+    let ask = Ask { probe, ..varied(&planned.ask) };
     if planned.ask.proxy().is_none() {
         directly(planned, &ask, address, seen, net, trace).await;
-        return;
+    } else {
+        tell(planned, &nowhere(ask), address, seen, Fact::NowhereAnswer, net, trace).await;
     }
-    let nobody = Ask { host: format!("{}.invalid", ask.token.as_str()), ..ask };
-    tell(planned, &nobody, address, seen, Fact::NowhereAnswer, net, trace).await;
+}
+
+/// The same of a host that can't exist.
+pub(super) fn nowhere(ask: Ask) -> Ask {
+    Ask { host: format!("{}.invalid", ask.token.as_str()), ..ask }
+}
+
+/// The least that asks for a page; nothing where none is asked for.
+fn bare(probe: &Probe, path: Option<String>) -> Option<Probe> {
+    match probe {
+        Probe::Http(http) => Some(Probe::Http(Http { https: Some(http.https == Some(true)), path, ..Http::default() })),
+        Probe::Websocket(websocket) => Some(Probe::Websocket(Websocket { path, hold: None, ..websocket.clone() })),
+        _ => None,
+    }
+}
+
+fn path_of(probe: &Probe) -> Option<String> {
+    match probe {
+        Probe::Http(Http { path, .. }) | Probe::Websocket(Websocket { path, .. }) => path.clone(),
+        _ => None,
+    }
 }
 
 async fn directly(planned: &PlannedProbe, ask: &Ask, address: SocketAddr, seen: &Evidence, net: &Net, trace: &Trace) {
+    let Some(probe) = bare(&ask.probe, Some(format!("/{}", ask.token.as_str()))) else { return };
     let measured = trace.fork();
     let Some(view) = path::View::new(&planned.ask, address, &net.paths, &measured) else { return };
     let mut measuring = pin!(view.measure());
     let ended = timeout(MEASURING, &mut measuring).await.is_ok();
     if judge::has_stand_in(&measured.so_far(Failure::Interrupted), address.ip()) {
         let nowhere = SocketAddr::new(nobody(address.ip(), ask), address.port());
-        let page = Http { path: Some(format!("/{}", ask.token.as_str())), https: Some(false), ..Http::default() };
-        let elsewhere = Ask { probe: Probe::Http(page), ..varied(ask) };
+        let elsewhere = Ask { probe, ..varied(ask) };
         let request = plain(&planned.ask);
         tokio::join!(
             tell(planned, ask, nowhere, seen, Fact::NowhereAnswer, net, trace),
@@ -89,9 +108,13 @@ async fn tell(
     trace.fact(fact, "none");
     let (_, there) = one(planned, ask, address, net, trace).await;
     if there.number(Fact::Status).is_some() {
-        let same = Page::of(seen, &planned.ask) == Page::of(&there, ask);
-        trace.fact(fact, if same { "same" } else { "another" });
+        trace.fact(fact, if same(seen, &planned.ask, &there, ask) { "same" } else { "another" });
     }
+}
+
+/// Whether two answers are the same page, but for what was asked for.
+pub(super) fn same(seen: &Evidence, asked: &Ask, there: &Evidence, asked_there: &Ask) -> bool {
+    Page::of(seen, asked) == Page::of(there, asked_there)
 }
 
 /// What is compared of an answer.
@@ -105,7 +128,7 @@ struct Page {
 
 impl Page {
     fn of(seen: &Evidence, ask: &Ask) -> Self {
-        let Probe::Http(Http { path: Some(path), .. }) = &ask.probe else { return Self::with(seen, &[&ask.host]) };
+        let path = path_of(&ask.probe).unwrap_or_default();
         let path = path.trim_matches('/');
         if path.is_empty() { Self::with(seen, &[&ask.host]) } else { Self::with(seen, &[&ask.host, path]) }
     }

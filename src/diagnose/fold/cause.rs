@@ -32,6 +32,8 @@ pub(super) enum Cause {
     Interceptor { issuer: String },
     /// One place to which everything is redirected.
     Redirect { location: String },
+    /// One device that has a page for everybody.
+    Portal { device: IpAddr },
     /// One host that is not there, on a network that this machine is itself part of.
     Neighbour { tester: Tester, host: String },
     /// Nothing comes back from a host, whatever it is asked.
@@ -217,6 +219,9 @@ fn of_content(outcome: &Outcome) -> Option<Cause> {
             let chain = outcome.facts.get(Fact::TlsChain.word())?.as_array()?.first()?.clone();
             let leaf: Presented = serde_json::from_value(chain).ok()?;
             (!leaf.issuer.is_empty()).then_some(Cause::Interceptor { issuer: leaf.issuer })
+        }
+        Code::HttpRedirected if outcome.text(Fact::NowhereAnswer) == Some("same") => {
+            Some(Cause::Portal { device: outcome.path.last_hop?.address })
         }
         Code::HttpRedirected => Some(Cause::Redirect { location: outcome.text(Fact::Location)?.to_owned() }),
         _ => None,

@@ -1,7 +1,7 @@
 //! HTTP answers that are not an upgrade: refused by the server, or stripped of what asked for it on the way.
 
 use super::other::{self, Other};
-use super::{Case, https};
+use super::{Case, https, intercepted};
 use crate::model::code::Code;
 use crate::model::fact::Fact;
 use crate::model::finding::{Confidence, Judgement, Status, Who};
@@ -18,6 +18,9 @@ pub(super) fn judge(case: &Case, settings: &Websocket, status: u64) -> Judgement
         || judgement.confidence == Confidence::Proven && case.evidence.holds(Fact::Echoed)
         || Other::of(case).is_some_and(|other| other.works);
     if decides || settings.path.as_deref().is_some_and(|path| path != "/") {
+        return judgement;
+    }
+    if let Some(judgement) = intercepted::unproven(case, status) {
         return judgement;
     }
     let undecided = "Nobody has named the path of the WebSocket, so this decides nothing.";
