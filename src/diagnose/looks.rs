@@ -140,8 +140,14 @@ fn at_way(case: &Case, judgement: &Judgement) -> Option<Look> {
             Failure::HostUnreachable | Failure::NetworkUnreachable if step.icmp.is_some() => Some(Look::Beside),
             _ => None,
         },
-        Transport::Tcp => only_accepted(case).then_some(Look::Answerer),
+        Transport::Tcp => (only_accepted(case) || plainly_answered(case, judgement)).then_some(Look::Answerer),
     }
+}
+
+/// A TLS hello was answered in plain HTTP, which a portal does as well as a service.
+fn plainly_answered(case: &Case, judgement: &Judgement) -> bool {
+    let plain = case.evidence.text(Fact::Banner).is_some_and(|banner| banner.starts_with("HTTP/"));
+    judgement.code == Code::TlsNotSpoken && plain && case.ask.proxy().is_none()
 }
 
 /// Something else than the service seems to have answered a direct request.

@@ -2,14 +2,14 @@
 //! TLS that nobody judges, proves nothing by itself; to requests and to upgrades alike.
 //!
 //! Through a proxy, the same is asked of a host that can't exist. Directly, it is first seen how far the one is that accepts;
-//! only where that is nearer than the host, the same is asked at an address that is nobody's, and of a page that can't exist,
+//! only where that is nearer than the host, the same is asked at addresses that are nobody's, and of a page that can't exist,
 //! and it is seen whether the answer comes from as near.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::pin::pin;
 use std::time::Duration;
 
-use futures_util::future::OptionFuture;
+use futures_util::future::{OptionFuture, join_all};
 use tokio::time::timeout;
 
 use super::aside::{one, varied};
@@ -68,11 +68,10 @@ async fn directly(planned: &PlannedProbe, ask: &Ask, address: SocketAddr, seen: 
     let mut measuring = pin!(view.measure());
     let ended = timeout(MEASURING, &mut measuring).await.is_ok();
     if judge::has_stand_in(&measured.so_far(Failure::Interrupted), address.ip()) {
-        let nowhere = SocketAddr::new(nobody(address.ip(), ask), address.port());
         let elsewhere = Ask { probe, ..varied(ask) };
         let request = plain(&planned.ask);
         tokio::join!(
-            tell(planned, ask, nowhere, seen, Fact::NowhereAnswer, net, trace),
+            at_nobodys(planned, ask, address, seen, net, trace),
             tell(planned, &elsewhere, address, seen, Fact::OtherPageAnswer, net, trace),
             view.look_behind(&request),
             OptionFuture::from((!ended).then(|| timeout(NAMING, measuring))),
@@ -86,13 +85,42 @@ fn plain(ask: &Ask) -> Vec<u8> {
     format!("GET / HTTP/1.1\r\nHost: {}\r\nConnection: close\r\n\r\n", host_port(&ask.host, ask.port)).into_bytes()
 }
 
+/// Asks at addresses that no host has: one that is nobody's anywhere, and one in the host's own network, to which the way is
+/// the same.
+async fn at_nobodys(planned: &PlannedProbe, ask: &Ask, address: SocketAddr, seen: &Evidence, net: &Net, trace: &Trace) {
+    let asked = [anywhere(address.ip(), ask), beside(address.ip(), ask)].map(async |ip| {
+        let there = trace.fork();
+        tell(planned, ask, SocketAddr::new(ip, address.port()), seen, Fact::NowhereAnswer, net, &there).await;
+        there.finish(Failure::Interrupted).text(Fact::NowhereAnswer).unwrap_or("none").to_owned()
+    });
+    trace.fact(Fact::NowhereAnswer, "none");
+    let answers = join_all(asked).await;
+    let given = |answer: &&str| answers.iter().any(|given| given == answer);
+    trace.fact(Fact::NowhereAnswer, ["same", "another"].iter().copied().find(given).unwrap_or("none"));
+}
+
 /// An address of no host: of those set aside for examples (RFC 5737), or to be discarded (RFC 6666).
-fn nobody(like: IpAddr, ask: &Ask) -> IpAddr {
+fn anywhere(like: IpAddr, ask: &Ask) -> IpAddr {
     let [last, ..] = ask.token.bytes();
     if like.to_canonical().is_ipv4() {
         Ipv4Addr::new(192, 0, 2, 128 + last / 4).into()
     } else {
         Ipv6Addr::new(0x100, 0, 0, 0, 0, 0, 0, 0x100 + u16::from(last)).into()
+    }
+}
+
+/// An address of the host's network that is hardly a host's: the one for broadcasts, which take no connections, and in IPv6 a
+/// random one.
+fn beside(host: IpAddr, ask: &Ask) -> IpAddr {
+    match host.to_canonical() {
+        IpAddr::V4(host) => {
+            let [a, b, c, last] = host.octets();
+            Ipv4Addr::new(a, b, c, if last == 255 { 0 } else { 255 }).into()
+        }
+        IpAddr::V6(host) => {
+            let network = u128::from(host) >> 64 << 64;
+            Ipv6Addr::from(network | u128::from(u64::from_be_bytes(ask.token.bytes()))).into()
+        }
     }
 }
 

@@ -210,7 +210,9 @@ fn of_proxy(outcome: &Outcome) -> Option<Cause> {
     let proxy = proxy(outcome)?.to_owned();
     let as_such = matches!(code, Code::ProxyUnreachable | Code::ProxyAuthRequired | Code::ProxyAuthFailed);
     let at_proxy = stopped_at(outcome).is_some_and(|step| step.kind == StepKind::Proxy) && code.group() == Group::Reach;
-    (as_such || at_proxy).then_some(Cause::Proxy { code, proxy, status })
+    // A request in plain HTTP is forwarded without a step of its own.
+    let mute = code == Code::Silent && outcome.text(Fact::ProxyItself) == Some("no answer");
+    (as_such || at_proxy || mute).then_some(Cause::Proxy { code, proxy, status })
 }
 
 fn of_content(outcome: &Outcome) -> Option<Cause> {

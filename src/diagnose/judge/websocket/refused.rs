@@ -62,8 +62,10 @@ fn refused_here(case: &Case, settings: &Websocket, status: u64) -> Judgement {
     }
     // No server finds HTTP/1.1 too old: who asked it did so in HTTP/1.0, as some reverse proxies do unless told otherwise.
     let in_between = status == 505 || case.evidence.fact(Fact::Via).is_some() || case.ask.proxy().is_some();
-    if as_if_not_asked && (in_between || !https(case)) {
-        return stripped_perhaps(case, settings, status, in_between);
+    // In plain there is a WebSocket at the path: who ends TLS before it does not pass the upgrade on.
+    let only_encrypted = https(case) && Other::of(case).is_some_and(|other| other.works);
+    if as_if_not_asked && (in_between || only_encrypted || !https(case)) {
+        return stripped_perhaps(case, settings, status, in_between || only_encrypted);
     }
     let target = case.target();
     let path = settings.path.as_deref().unwrap_or("/");
