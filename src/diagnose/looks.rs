@@ -95,8 +95,18 @@ fn at_tls(case: &Case, judgement: &Judgement) -> Option<Look> {
         Code::ClosedAfterConnect | Code::ResetOnPayload if in_plain_http(case) && only_accepted(case) => {
             Some(Look::Hello)
         }
+        Code::HttpStatus | Code::WsUpgradeStripped | Code::WsRefused if is_misunderstood(case) => Some(Look::Hello),
         _ => None,
     }
+}
+
+/// Plain HTTP that is called a bad request, as on ports that want TLS.
+fn is_misunderstood(case: &Case) -> bool {
+    let evidence = case.evidence;
+    in_plain_http(case)
+        && case.ask.proxy().is_none()
+        && evidence.number(Fact::Status) == Some(400)
+        && !evidence.holds(Fact::Echoed)
 }
 
 /// An upgrade that failed is tried over the other scheme; while a connection is idle, others are beside it.

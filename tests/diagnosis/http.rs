@@ -113,13 +113,12 @@ fn statuses() -> Vec<(&'static str, Seen)> {
 
 fn unanswered() -> Vec<(&'static str, Seen)> {
     let accepted = "accepted, and silent, closed or reset";
+    let encrypted = "plain HTTP is closed or reset without a word, or met with 400, and a TLS hello is answered there";
     let hello = serde_json::json!([{"name": null, "answer": "hello"}, {"name": null, "answer": "unheard"},
         {"name": null, "answer": "unheard"}]);
     vec![
-        (
-            "plain HTTP is closed or reset without a word, and a TLS hello is answered there",
-            asked().fails(StepKind::Reply, Failure::Closed).fact(Fact::TlsHellos, hello),
-        ),
+        (encrypted, asked().fails(StepKind::Reply, Failure::Closed).fact(Fact::TlsHellos, hello.clone())),
+        (encrypted, answered(400).fact(Fact::TlsHellos, hello)),
         (accepted, asked().fails(StepKind::Reply, Failure::TimedOut)),
         (accepted, asked().fails(StepKind::Reply, Failure::Closed)),
         (accepted, asked().fails(StepKind::Reply, Failure::Reset)),

@@ -1,7 +1,7 @@
 //! HTTP answers that are not an upgrade: refused by the server, or stripped of what asked for it on the way.
 
 use super::other::{self, Other};
-use super::{Case, https, intercepted};
+use super::{Case, https, intercepted, tls};
 use crate::model::code::Code;
 use crate::model::fact::Fact;
 use crate::model::finding::{Confidence, Judgement, Status, Who};
@@ -9,7 +9,8 @@ use crate::model::probe::Websocket;
 
 /// An HTTP answer that is not an upgrade.
 pub(super) fn judge(case: &Case, settings: &Websocket, status: u64) -> Judgement {
-    if let Some(judgement) = only_in_plain(case, settings, status) {
+    let of_tls = tls::instead_of_plain(case).filter(|_| status == 400);
+    if let Some(judgement) = of_tls.or_else(|| only_in_plain(case, settings, status)) {
         return judgement;
     }
     let judgement = other::remark(refused_here(case, settings, status), case);
