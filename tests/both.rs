@@ -3,7 +3,7 @@
 mod changed;
 mod merge;
 mod reached;
-mod scene;
+pub mod scene;
 mod sturdy;
 mod talked;
 mod union;

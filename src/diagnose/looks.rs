@@ -67,14 +67,20 @@ fn heavy(case: &Case) -> bool {
     !bare && case.evidence.steps.iter().any(|step| step.kind == StepKind::Request)
 }
 
-/// A page in plain HTTP that nothing in it proves to be the target's.
+/// A page, in plain HTTP or over TLS that nobody judges, that nothing in it proves to be the target's.
 fn at_page(case: &Case, judgement: &Judgement) -> Option<Look> {
-    let Probe::Http(http) = &case.ask.probe else { return None };
     let evidence = case.evidence;
     let proven = evidence.holds(Fact::Echoed) || evidence.holds(Fact::BodyMatches);
     let status = evidence.number(Fact::Status)?;
-    let told = matches!(judgement.code, Code::Ok | Code::ProxyDenied | Code::HttpStatus | Code::HttpAltered);
-    (http.https != Some(true) && !proven && status < 500 && told && !heavy(case)).then_some(Look::StandIn)
+    let told = match case.ask.probe.protocol() {
+        Protocol::Http => {
+            matches!(judgement.code, Code::Ok | Code::ProxyDenied | Code::HttpStatus | Code::HttpAltered)
+        }
+        Protocol::Websocket => matches!(judgement.code, Code::WsRefused | Code::WsUpgradeStripped) && status != 101,
+        _ => false,
+    };
+    let anybody = in_plain_http(case) || evidence.text(Fact::TlsTrust) == Some("nobody");
+    (anybody && !proven && status < 500 && told && !heavy(case)).then_some(Look::StandIn)
 }
 
 /// The look at a TLS handshake that decides most.
@@ -89,8 +95,18 @@ fn at_tls(case: &Case, judgement: &Judgement) -> Option<Look> {
         Code::ClosedAfterConnect | Code::ResetOnPayload if in_plain_http(case) && only_accepted(case) => {
             Some(Look::Hello)
         }
+        Code::HttpStatus | Code::WsUpgradeStripped | Code::WsRefused if is_misunderstood(case) => Some(Look::Hello),
         _ => None,
     }
+}
+
+/// Plain HTTP that is called a bad request, as on ports that want TLS.
+fn is_misunderstood(case: &Case) -> bool {
+    let evidence = case.evidence;
+    in_plain_http(case)
+        && case.ask.proxy().is_none()
+        && evidence.number(Fact::Status) == Some(400)
+        && !evidence.holds(Fact::Echoed)
 }
 
 /// An upgrade that failed is tried over the other scheme; while a connection is idle, others are beside it.
@@ -134,8 +150,14 @@ fn at_way(case: &Case, judgement: &Judgement) -> Option<Look> {
             Failure::HostUnreachable | Failure::NetworkUnreachable if step.icmp.is_some() => Some(Look::Beside),
             _ => None,
         },
-        Transport::Tcp => only_accepted(case).then_some(Look::Answerer),
+        Transport::Tcp => (only_accepted(case) || plainly_answered(case, judgement)).then_some(Look::Answerer),
     }
+}
+
+/// A TLS hello was answered in plain HTTP, which a portal does as well as a service.
+fn plainly_answered(case: &Case, judgement: &Judgement) -> bool {
+    let plain = case.evidence.text(Fact::Banner).is_some_and(|banner| banner.starts_with("HTTP/"));
+    judgement.code == Code::TlsNotSpoken && plain && case.ask.proxy().is_none()
 }
 
 /// Something else than the service seems to have answered a direct request.

@@ -7,9 +7,10 @@ use std::time::Duration;
 
 use futures_util::future::join_all;
 
+use super::stand_in;
 use crate::diagnose::judge::{self, Case};
 use crate::model::ask::{Ask, Proxy, Route, host_port};
-use crate::model::code::Group;
+use crate::model::code::{Code, Group};
 use crate::model::evidence::{Evidence, Failure};
 use crate::model::fact::Fact;
 use crate::model::finding::{Judgement, Status};
@@ -60,9 +61,18 @@ pub(super) async fn proxy_rules(planned: &PlannedProbe, address: SocketAddr, net
     let port = if planned.ask.port == HTTPS { 80 } else { planned.ask.port };
     let page = Http { https: Some(false), method: Some(Method::Get), ..Http::default() };
     let plain = Ask { probe: Probe::Http(page), port, ..varied(&planned.ask) };
+    let nobody = stand_in::nowhere(varied(&plain));
     let page = async {
-        let (judgement, evidence) = answer(planned, &plain, net, trace).await;
-        if evidence.number(Fact::Status).is_some() {
+        let ((judgement, here), (_, there)) =
+            tokio::join!(answer(planned, &plain, net, trace), answer(planned, &nobody, net, trace));
+        if here.number(Fact::Status).is_none() {
+            return;
+        }
+        // One page for whatever host is asked for is its own: it forwards nothing.
+        if there.number(Fact::Status).is_some() && stand_in::same(&here, &plain, &there, &nobody) {
+            trace.fact(Fact::NowhereAnswer, "same");
+            trace.fact(Fact::ProxyPlain, Code::ProxyDenied.word());
+        } else {
             trace.fact(Fact::ProxyPlain, judgement.code.word());
         }
     };

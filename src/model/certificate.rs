@@ -46,7 +46,8 @@ impl Presented {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct Fault {
-    /// The place in the chain as presented; 0 is the server's own.
+    /// The place in the chain as presented; 0 is the server's own, and one behind the last the trusted authority in this
+    /// machine's store or the profile.
     pub certificate: usize,
     pub what: Wrong,
 }

@@ -189,7 +189,8 @@ fn excepted(list: &str, host: &str, port: u16) -> Option<String> {
     let entries = list.split([',', ' ']).map(str::trim).filter(|entry| !entry.is_empty());
     let names = |entry: &&str| {
         let place = host_of(entry, port).unwrap_or(entry);
-        Matcher::builder().http("http://proxy.invalid:1").no(place).build().intercept(&url).is_none()
+        // The matcher takes it for names only.
+        place == "*" || Matcher::builder().http("http://proxy.invalid:1").no(place).build().intercept(&url).is_none()
     };
     entries.into_iter().find(names).map(str::to_owned)
 }

@@ -22,16 +22,16 @@ impl Seen {
     }
 
     /// The very port is answered by these devices.
-    fn hops(self, hops: &[(u8, &str, u8)]) -> Self {
+    pub fn hops(self, hops: &[(u8, &str, u8)]) -> Self {
         self.fact(Fact::Hops, passed(hops))
     }
 
-    fn answered(self, ttl: Option<u8>, said: &str, arrived: Option<u8>) -> Self {
+    pub fn answered(self, ttl: Option<u8>, said: &str, arrived: Option<u8>) -> Self {
         self.fact(Fact::AnsweredAt, json!({"ttl": ttl, "said": said, "arrived": arrived}))
     }
 
     /// Other packets pass both routers and are answered by the host.
-    fn others_pass(self) -> Self {
+    pub fn others_pass(self) -> Self {
         let icmp = json!({"type": 3, "code": 3, "from": HOST});
         self.others_pass_routers()
             .fact(Fact::OtherAnsweredAt, json!({"ttl": 3, "said": "rejected", "arrived": 62, "icmp": icmp}))

@@ -27,7 +27,11 @@ pub struct Issued {
 
 impl Authority {
     pub fn root(name: &str) -> Self {
-        let issuer = CertifiedIssuer::self_signed(authority(name, When::Now), key()).expect("a root");
+        Self::root_of(name, When::Now)
+    }
+
+    pub fn root_of(name: &str, when: When) -> Self {
+        let issuer = CertifiedIssuer::self_signed(authority(name, when), key()).expect("a root");
         Self(issuer)
     }
 

@@ -112,6 +112,26 @@ async fn a_self_signed_certificate_that_the_profile_trusts_is_accepted() {
 }
 
 #[tokio::test]
+async fn an_authority_out_of_its_dates_vouches_for_nothing_whether_presented_or_not() {
+    for (when, code, what) in
+        [(When::Past, Code::TlsExpired, "expired"), (When::Future, Code::TlsNotYetValid, "not-yet-valid")]
+    {
+        for presented in [false, true] {
+            let folder = tempfile::tempdir().unwrap();
+            let root = Authority::root_of("Dated Root", when);
+            let low = root.intermediate("Test Issuing", When::Now);
+            let chain: &[&Authority] = if presented { &[&low, &root] } else { &[&low] };
+            let seen = present(&low.issue(&[HOST], When::Now).with(chain), trusting(&root, &folder)).await;
+            assert_eq!((seen.judgement.code, seen.judgement.status), (code, Status::Fail), "{:?}", seen.judgement);
+            assert_eq!(fault(&seen), (2, what.to_owned()));
+            let named = seen.judgement.sentence.contains("The authority at the end of the chain");
+            assert!(named && seen.judgement.sentence.contains("(CN=Dated Root)"), "{}", seen.judgement.sentence);
+            assert_eq!(seen.evidence.fact(Fact::TlsAuthority).is_some(), !presented);
+        }
+    }
+}
+
+#[tokio::test]
 async fn an_expired_certificate_is_dated() {
     let folder = tempfile::tempdir().unwrap();
     let root = Authority::root("Test Root");

@@ -32,6 +32,8 @@ pub(super) enum Cause {
     Interceptor { issuer: String },
     /// One place to which everything is redirected.
     Redirect { location: String },
+    /// One device that has a page for everybody.
+    Portal { device: IpAddr },
     /// One host that is not there, on a network that this machine is itself part of.
     Neighbour { tester: Tester, host: String },
     /// Nothing comes back from a host, whatever it is asked.
@@ -208,7 +210,9 @@ fn of_proxy(outcome: &Outcome) -> Option<Cause> {
     let proxy = proxy(outcome)?.to_owned();
     let as_such = matches!(code, Code::ProxyUnreachable | Code::ProxyAuthRequired | Code::ProxyAuthFailed);
     let at_proxy = stopped_at(outcome).is_some_and(|step| step.kind == StepKind::Proxy) && code.group() == Group::Reach;
-    (as_such || at_proxy).then_some(Cause::Proxy { code, proxy, status })
+    // A request in plain HTTP is forwarded without a step of its own.
+    let mute = code == Code::Silent && outcome.text(Fact::ProxyItself) == Some("no answer");
+    (as_such || at_proxy || mute).then_some(Cause::Proxy { code, proxy, status })
 }
 
 fn of_content(outcome: &Outcome) -> Option<Cause> {
@@ -217,6 +221,9 @@ fn of_content(outcome: &Outcome) -> Option<Cause> {
             let chain = outcome.facts.get(Fact::TlsChain.word())?.as_array()?.first()?.clone();
             let leaf: Presented = serde_json::from_value(chain).ok()?;
             (!leaf.issuer.is_empty()).then_some(Cause::Interceptor { issuer: leaf.issuer })
+        }
+        Code::HttpRedirected if outcome.text(Fact::NowhereAnswer) == Some("same") => {
+            Some(Cause::Portal { device: outcome.path.last_hop?.address })
         }
         Code::HttpRedirected => Some(Cause::Redirect { location: outcome.text(Fact::Location)?.to_owned() }),
         _ => None,

@@ -244,6 +244,21 @@ fn a_proxy_is_one_cause_and_what_lies_behind_it_another() {
     let behind =
         [through("a", "one:80", Code::ProxyUpstreamFailed), through("b", "two:443", Code::ProxyUpstreamFailed)];
     assert_eq!(findings(&behind, &run()).len(), 2, "each server has a trouble of its own");
+    let mute = |check, target| with(through(check, target, Code::Silent), Fact::ProxyItself, json!("no answer"));
+    let tunnelled = stopped(mute("b", "two:443"), StepKind::Proxy, Failure::TimedOut);
+    let forwarded = stopped(mute("a", "one:80"), StepKind::Reply, Failure::TimedOut);
+    assert_eq!(findings(&[tunnelled, forwarded], &run()).len(), 1, "it answers nobody");
+}
+
+#[test]
+fn one_device_with_a_page_for_everybody_is_one_cause() {
+    let page = |check, target, answer: &str| {
+        let mut outcome = with(failed(check, target, Code::HttpRedirected), Fact::NowhereAnswer, json!(answer));
+        outcome.path.last_hop = Some(Hop { ttl: 1, address: "10.9.1.1".parse().expect("an address") });
+        outcome
+    };
+    assert_eq!(findings(&[page("a", "one:80", "same"), page("b", "two:443", "same")], &run()).len(), 1);
+    assert_eq!(findings(&[page("a", "one:80", "none"), page("b", "two:443", "none")], &run()).len(), 2);
 }
 
 #[test]

@@ -5,6 +5,7 @@ use super::{Case, http, proxy};
 use crate::model::code::Code;
 use crate::model::fact::Fact;
 use crate::model::finding::{Confidence, Judgement, Who};
+use crate::model::probe::Protocol;
 
 /// Judges an answer by what a proxy or portal says in it that should have no part in it: none is between in a tunnel either.
 /// Nothing where nothing speaks for one.
@@ -50,8 +51,11 @@ fn unreached(case: &Case, status: u64, words: &str) -> Judgement {
     )
 }
 
-/// A page that somebody nearer than the host gives, at addresses of nobody too.
+/// A page that somebody nearer than the host gives, at addresses of nobody too; in a tunnel, for hosts that can't exist.
 fn for_everybody(case: &Case, status: u64) -> Option<Judgement> {
+    if let Some(judgement) = proxy::page_in_tunnel(case, status) {
+        return Some(judgement);
+    }
     let Answerer::Device { named, confidence } = answered_by(case)? else { return None };
     if !proxy::gives_it_to_everybody(case) {
         return None;
@@ -81,9 +85,12 @@ pub(super) fn unproven(case: &Case, status: u64) -> Option<Judgement> {
          gives the same page for whatever is asked. Whether the host itself is reached is not proved.",
         case.target()
     );
+    let proof = match case.ask.probe.protocol() {
+        Protocol::Websocket => "name the WebSocket's `path`",
+        _ => "give the check a text that only the service sends (`contains`)",
+    };
     let remedy = format!(
-        "Look at the page: if it is not the service's own, exempt this flow from that device; give the check a text that only \
-         the service sends (`contains`) to prove it. {}",
+        "Look at the page: if it is not the service's own, exempt this flow from that device; {proof} to prove it. {}",
         case.exact_rule()
     );
     Some(Judgement::warn(Code::AcceptedInPath, confidence, sentence).remedy(Who::Network, remedy))

@@ -12,7 +12,7 @@ use crate::model::evidence::Failure;
 use crate::model::fact::Fact;
 use crate::model::finding::{Confidence, Judgement, Lost, Who};
 
-pub(super) use refusal::{gives_it_to_everybody, refusal};
+pub(super) use refusal::{gives_it_to_everybody, page_in_tunnel, refusal};
 
 /// Judges a conversation that stopped while the proxy was asked for a tunnel, or for its challenge.
 pub(super) fn judge(case: &Case, failure: Failure) -> Judgement {

@@ -9,6 +9,7 @@ use std::net::IpAddr;
 
 use self::hello::Fate;
 pub(super) use self::hello::instead_of_plain;
+use super::reach::{self, Answerer};
 use super::{Case, unforeseen};
 use crate::model::code::Code;
 use crate::model::evidence::{Failure, StepKind};
@@ -143,11 +144,19 @@ fn not_spoken(case: &Case, failure: Failure) -> Judgement {
     let sentence = format!("{target} does not speak TLS: it answered the TLS hello {spoken}.");
     let judgement = Judgement::fail(Code::TlsNotSpoken, Confidence::Proven, sentence);
     if plain {
-        return enable_https(judgement, case);
+        return not_by_the_host(case, &judgement.sentence).unwrap_or_else(|| enable_https(judgement, case));
     }
     let remedy =
         format!("See which service listens on port {} of {}: another one has taken it.", case.ask.port, case.ask.host);
     judgement.remedy(Who::TargetHost, remedy)
+}
+
+/// The same, where the distances show that it is a device on the way that answers so.
+fn not_by_the_host(case: &Case, sentence: &str) -> Option<Judgement> {
+    let Some(Answerer::Device { named, confidence }) = reach::who_answers(case) else { return None };
+    let sentence = format!("{sentence} But that is not the host: it is {named} that accepts in its name.");
+    let remedy = format!("{} Exempt it from that device (a portal or web filter).", case.rule());
+    Some(Judgement::fail(Code::TlsNotSpoken, confidence, sentence).remedy(Who::Network, remedy))
 }
 
 fn enable_https(judgement: Judgement, case: &Case) -> Judgement {

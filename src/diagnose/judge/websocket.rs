@@ -6,7 +6,7 @@ mod idle;
 mod other;
 mod refused;
 
-use super::{Case, http, tls, unforeseen};
+use super::{Case, http, intercepted, tls, unforeseen};
 use crate::model::code::Code;
 use crate::model::evidence::{Failure, StepKind};
 use crate::model::fact::Fact;

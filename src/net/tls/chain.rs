@@ -11,7 +11,7 @@ use x509_parser::oid_registry::OID_PKIX_ACCESS_DESCRIPTOR_CA_ISSUERS;
 use x509_parser::prelude::FromDer;
 use x509_parser::public_key::PublicKey;
 
-use crate::model::certificate::Presented;
+use crate::model::certificate::{Presented, Wrong};
 
 /// Names of one certificate that are kept; some shared certificates carry hundreds.
 const MOST_NAMES: usize = 100;
@@ -67,6 +67,14 @@ impl Link {
         self.validity.is_some_and(|(from, _)| now < from)
     }
 
+    /// What is wrong with its dates.
+    pub fn wrong_dates(&self, now: i64) -> Option<Wrong> {
+        if self.is_expired(now) {
+            return Some(Wrong::Expired);
+        }
+        self.is_not_yet_valid(now).then_some(Wrong::NotYetValid)
+    }
+
     /// A time at which it was or will be valid.
     pub fn valid_time(&self) -> Option<UnixTime> {
         let (from, until) = self.validity?;
@@ -79,7 +87,7 @@ impl Link {
         self.validity.is_some() && self.subject == self.issuer
     }
 
-    fn is_issued_by(&self, other: &Self) -> bool {
+    pub fn is_issued_by(&self, other: &Self) -> bool {
         other.validity.is_some() && self.issuer == other.subject
     }
 }

@@ -4,6 +4,7 @@
 //! is it judged ([`verdict`]). Where the stores doubt it, [`platform`] can be asked over a second connection; that is left
 //! to whoever can open one ([`super::channel`]).
 
+mod anchor;
 mod chain;
 mod client_certificate;
 mod failure;
@@ -27,7 +28,7 @@ use tokio_rustls::client::TlsStream;
 use self::chain::Link;
 use self::hear::Heard;
 use self::record::Recorder;
-use self::verdict::{Chain, Verdict};
+use self::verdict::{Chain, Faults, Verdict};
 use super::trace::{OpenStep, Trace};
 use super::{Stopped, Stream};
 use crate::model::ask::TlsExpectation;
@@ -187,7 +188,7 @@ async fn judge(session: Session, server: ServerName<'static>, expectation: &TlsE
     match judged {
         Ok(Verdict::Trusted(by)) => agree(session, by).await,
         Ok(Verdict::NotJudged(faults)) => {
-            tell_faults(&faults, trace);
+            tell_judged(&faults, trace);
             agree(session, "nobody").await
         }
         Ok(Verdict::Unexpected(fault)) => {
@@ -196,7 +197,7 @@ async fn judge(session: Session, server: ServerName<'static>, expectation: &TlsE
             Shaken::Failed(Failure::TlsIntercepted)
         }
         Ok(Verdict::Doubted(failure, faults)) => {
-            tell_faults(&faults, trace);
+            tell_judged(&faults, trace);
             session.step.if_cut(failure);
             let note = agreed(session.tls.get_ref().1);
             Shaken::Doubted(Box::new(Doubt { session, failure, note, fingerprint }))
@@ -278,6 +279,13 @@ fn tell_chain(chain: &Chain, trace: &Trace) -> Vec<Link> {
         }
     }
     links
+}
+
+fn tell_judged(faults: &Faults, trace: &Trace) {
+    tell_faults(&faults.all, trace);
+    if let Some(authority) = &faults.authority {
+        trace.fact(Fact::TlsAuthority, serde_json::to_value(authority).unwrap_or_default());
+    }
 }
 
 fn tell_faults(faults: &[Fault], trace: &Trace) {

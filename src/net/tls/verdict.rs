@@ -6,18 +6,18 @@
 use std::path::Path;
 use std::sync::{Arc, OnceLock};
 
-use rustls::client::WebPkiServerVerifier;
 use rustls::client::danger::ServerCertVerifier;
 use rustls::crypto::CryptoProvider;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::server::ParsedCertificate;
-use rustls::{CertificateError, Error, RootCertStore};
+use rustls::{CertificateError, Error};
 use rustls_platform_verifier::Verifier;
 
+use super::anchor::Authorities;
 use super::chain::{self, Link};
 use crate::model::ask::{TlsExpectation, Trust};
-use crate::model::certificate::{Fault, Wrong};
+use crate::model::certificate::{Fault, Presented, Wrong};
 use crate::model::evidence::Failure;
 
 /// What the server presented in the handshake.
@@ -34,11 +34,33 @@ pub(super) enum Verdict {
     /// Trusted; the word says by whom.
     Trusted(&'static str),
     /// Nobody judges; what would be wrong is still told.
-    NotJudged(Vec<Fault>),
+    NotJudged(Faults),
     /// Not what the profile expects: no trust store can change that.
     Unexpected(Fault),
     /// The stores do not trust it; the decisive fault comes first.
-    Doubted(Failure, Vec<Fault>),
+    Doubted(Failure, Faults),
+}
+
+/// What is wrong with a chain, the decisive fault first.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(super) struct Faults {
+    pub all: Vec<Fault>,
+    /// The trusted authority that the first is about, where the server did not present it.
+    pub authority: Option<Presented>,
+}
+
+/// Why a store does not trust a chain.
+#[derive(Debug, Clone)]
+struct Refusal {
+    what: Wrong,
+    /// The authority that is out of its dates, where nothing else is wrong.
+    authority: Option<Link>,
+}
+
+impl From<Wrong> for Refusal {
+    fn from(what: Wrong) -> Self {
+        Self { what, authority: None }
+    }
 }
 
 /// The cryptography that everything here uses: passed explicitly, since another crate may choose the process's default.
@@ -65,7 +87,7 @@ pub(super) fn judge(chain: &Chain, links: &[Link], name: &ServerName<'_>, expect
     }
     let verdict = by_stores(chain, links, name, expectation.ca.as_deref());
     match (expectation.trust, verdict) {
-        (Trust::Anyone, Verdict::Trusted(_)) => Verdict::NotJudged(Vec::new()),
+        (Trust::Anyone, Verdict::Trusted(_)) => Verdict::NotJudged(Faults::default()),
         (Trust::Anyone, Verdict::Doubted(_, faults)) => Verdict::NotJudged(faults),
         (_, verdict) => verdict,
     }
@@ -73,33 +95,70 @@ pub(super) fn judge(chain: &Chain, links: &[Link], name: &ServerName<'_>, expect
 
 fn by_stores(chain: &Chain, links: &[Link], name: &ServerName<'_>, ca: Option<&Path>) -> Verdict {
     let now = UnixTime::now();
-    let wrong = match stores(chain, name, ca, now) {
+    let refusal = match stores(chain, links, name, ca, now) {
         Ok(by) => return Verdict::Trusted(by),
-        Err(wrong) => wrong,
+        Err(refusal) => refusal,
     };
-    let mut faults = faults(wrong, chain, links, name, now);
+    if let Some(authority) = refusal.authority {
+        return Verdict::Doubted(failure_of(refusal.what), of_authority(refusal.what, authority, links));
+    }
+    let wrong = refusal.what;
+    let mut all = faults(wrong, chain, links, name, now);
     // Verifiers stop at the dates. What they would say while the certificate was valid is wrong now as well.
     if is_dated(wrong)
         && let Some(time) = links.first().and_then(Link::valid_time)
-        && let Err(other) = stores(chain, name, ca, time)
+        && let Err(Refusal { what: other, .. }) = stores(chain, links, name, ca, time)
         && !is_dated(other)
         && other != Wrong::NameMismatch
     {
-        faults.push(place(other, links, &chain::walk(links)));
+        all.push(place(other, links, &chain::walk(links)));
     }
-    Verdict::Doubted(failure_of(faults.first().map_or(wrong, |fault| fault.what)), faults)
+    let failure = failure_of(all.first().map_or(wrong, |fault| fault.what));
+    Verdict::Doubted(failure, Faults { all, authority: None })
+}
+
+/// The fault of an authority that is out of its dates: behind all that was presented, unless it was presented too.
+fn of_authority(what: Wrong, authority: Link, links: &[Link]) -> Faults {
+    let presented = links.iter().position(|link| link.facts.sha256 == authority.facts.sha256);
+    let fault = Fault { certificate: presented.unwrap_or(links.len()), what };
+    Faults { all: vec![fault], authority: presented.is_none().then_some(authority.facts) }
 }
 
 /// Who trusts the chain at a time, or what is wrong with it.
-fn stores(chain: &Chain, name: &ServerName<'_>, ca: Option<&Path>, time: UnixTime) -> Result<&'static str, Wrong> {
-    let platform = platform().map_or(Err(Wrong::NoTrustStore), |verifier| ask(verifier, chain, name, time));
-    let Err(wrong) = platform else { return Ok("platform") };
-    let Some(file) = ca else { return Err(wrong) };
-    match by_authorities(file, chain, name, time) {
+fn stores(
+    chain: &Chain,
+    links: &[Link],
+    name: &ServerName<'_>,
+    ca: Option<&Path>,
+    time: UnixTime,
+) -> Result<&'static str, Refusal> {
+    let Err(refusal) = by_platform(chain, links, name, time) else { return Ok("platform") };
+    let Some(file) = ca else { return Err(refusal) };
+    match by_authorities(file, chain, links, name, time) {
         Ok(()) => Ok("ca"),
         // What one store says of a chain that the other does not even know is the better word.
-        Err(said) if matches!(wrong, Wrong::UnknownIssuer | Wrong::NoTrustStore) => Err(said),
-        Err(_) => Err(wrong),
+        Err(said) if matches!(refusal.what, Wrong::UnknownIssuer | Wrong::NoTrustStore) => Err(said),
+        Err(_) => Err(refusal),
+    }
+}
+
+/// What the platform's store says.
+fn by_platform(chain: &Chain, links: &[Link], name: &ServerName<'_>, time: UnixTime) -> Result<(), Refusal> {
+    ask(platform().ok_or(Wrong::NoTrustStore)?, chain, name, time)?;
+    Authorities::of_platform().map_or(Ok(()), |authorities| in_time(authorities, chain, links, name, time))
+}
+
+/// A chain that these authorities trust must end in one that is valid itself.
+fn in_time(
+    authorities: &Authorities,
+    chain: &Chain,
+    links: &[Link],
+    name: &ServerName<'_>,
+    time: UnixTime,
+) -> Result<(), Refusal> {
+    match authorities.dated(chain, links, name, time) {
+        Some((what, authority)) => Err(Refusal { what, authority: Some(authority) }),
+        None => Ok(()),
     }
 }
 
@@ -123,17 +182,21 @@ fn platform() -> Option<&'static Verifier> {
 }
 
 /// What the profile's own authorities say.
-fn by_authorities(file: &Path, chain: &Chain, name: &ServerName<'_>, now: UnixTime) -> Result<(), Wrong> {
-    let authorities = authorities(file).ok_or(Wrong::AuthoritiesUnreadable)?;
+fn by_authorities(
+    file: &Path,
+    chain: &Chain,
+    links: &[Link],
+    name: &ServerName<'_>,
+    now: UnixTime,
+) -> Result<(), Refusal> {
+    let authorities = Authorities::of(authorities(file).ok_or(Wrong::AuthoritiesUnreadable)?);
     if authorities.contains(&chain.leaf) {
         // The server's own certificate is among them: trusted as it is, even where it may also sign others, as
         // certificates made by hand often do, which path building would refuse.
-        return by_itself(&chain.leaf, name, now);
+        return Ok(by_itself(&chain.leaf, name, now)?);
     }
-    let mut roots = RootCertStore::empty();
-    roots.add_parsable_certificates(authorities);
-    let verifier = WebPkiServerVerifier::builder_with_provider(Arc::new(roots), Arc::clone(provider())).build();
-    ask(verifier.map_err(|_| Wrong::AuthoritiesUnreadable)?.as_ref(), chain, name, now)
+    authorities.trust(chain, name, now)?;
+    in_time(&authorities, chain, links, name, now)
 }
 
 /// The certificates in a PEM file; nothing where it can't be read or holds none.
@@ -143,12 +206,8 @@ pub(super) fn authorities(file: &Path) -> Option<Vec<CertificateDer<'static>>> {
 }
 
 fn by_itself(leaf: &CertificateDer<'_>, name: &ServerName<'_>, now: UnixTime) -> Result<(), Wrong> {
-    let link = Link::read(leaf);
-    if link.is_expired(seconds(now)) {
-        return Err(Wrong::Expired);
-    }
-    if link.is_not_yet_valid(seconds(now)) {
-        return Err(Wrong::NotYetValid);
+    if let Some(wrong) = Link::read(leaf).wrong_dates(seconds(now)) {
+        return Err(wrong);
     }
     match is_for(leaf, name) {
         Some(true) => Ok(()),
@@ -157,7 +216,12 @@ fn by_itself(leaf: &CertificateDer<'_>, name: &ServerName<'_>, now: UnixTime) ->
     }
 }
 
-fn ask(verifier: &dyn ServerCertVerifier, chain: &Chain, name: &ServerName<'_>, now: UnixTime) -> Result<(), Wrong> {
+pub(super) fn ask(
+    verifier: &dyn ServerCertVerifier,
+    chain: &Chain,
+    name: &ServerName<'_>,
+    now: UnixTime,
+) -> Result<(), Wrong> {
     match verifier.verify_server_cert(&chain.leaf, &chain.others, name, &chain.ocsp, now) {
         Ok(_) => Ok(()),
         Err(Error::InvalidCertificate(error)) => Err(wrong_of(&error)),
@@ -201,7 +265,11 @@ fn faults(wrong: Wrong, chain: &Chain, links: &[Link], name: &ServerName<'_>, no
     }
     // Windows has one word for both ends of the validity: the dates themselves say which.
     let first = match wrong {
-        what if is_dated(what) => seen.iter().copied().find(|fault| is_dated(fault.what)),
+        // Where none of those presented is, the platform has found its own authority out of its dates.
+        what if is_dated(what) => {
+            let presented = seen.iter().copied().find(|fault| is_dated(fault.what));
+            presented.or(Some(Fault { certificate: links.len(), what }))
+        }
         Wrong::UnknownIssuer | Wrong::Refused | Wrong::Malformed => Some(place(wrong, links, &path)),
         _ => None,
     };
@@ -243,6 +311,6 @@ fn same_fingerprint(wanted: &str, own: &str) -> bool {
     !own.is_empty() && digits.map(|character| character.to_ascii_lowercase()).eq(own.chars())
 }
 
-fn seconds(time: UnixTime) -> i64 {
+pub(super) fn seconds(time: UnixTime) -> i64 {
     i64::try_from(time.as_secs()).unwrap_or(i64::MAX)
 }

@@ -69,6 +69,8 @@ fn the_entry_that_exempts_a_host_is_named() {
         ("fd09::/16", "fd09:2::2", Some("fd09::/16")),
         ("[fd09:2::2]", "fd09:2::2", Some("[fd09:2::2]")),
         ("*", "any", Some("*")),
+        ("*", "10.9.2.2", Some("*")),
+        ("*", "fd09:2::2", Some("*")),
     ];
     for (list, host, entry) in cases {
         let said = machine(&[("HTTP_PROXY", "p:1"), ("NO_PROXY", list)]).of("http", host, 80);

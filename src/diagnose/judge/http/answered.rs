@@ -1,6 +1,6 @@
 //! Requests of which a status came back: whether the service itself gave it, and whether all of the body passed.
 
-use super::super::{Case, intercepted, proxy};
+use super::super::{Case, intercepted, proxy, tls};
 use super::{forwarded, lost_on_the_way, of_tls, slow, upload};
 use crate::model::ask::host_port;
 use crate::model::code::Code;
@@ -105,6 +105,9 @@ impl Answer<'_> {
     fn not_understood(&self) -> Option<Judgement> {
         if self.status != 400 || self.case.evidence.holds(Fact::Echoed) || !self.settings.status.is_empty() {
             return None;
+        }
+        if let Some(judgement) = tls::instead_of_plain(self.case) {
+            return Some(judgement);
         }
         let (target, host) = (self.case.target(), &self.case.ask.host);
         let wants = format!("it has no site by the name `{host}`");

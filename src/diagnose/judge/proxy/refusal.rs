@@ -129,6 +129,12 @@ fn denied(case: &Case, proxy: &Proxy, status: u64) -> Judgement {
     Judgement::fail(Code::ProxyDenied, confidence, sentence).remedy(Who::Network, permit(case, proxy))
 }
 
+/// What came in a tunnel, where the proxy gives the same page for hosts that do not exist.
+pub(in super::super) fn page_in_tunnel(case: &Case, status: u64) -> Option<Judgement> {
+    let proxy = case.ask.proxy()?;
+    gives_it_to_everybody(case).then(|| own_page(case, proxy, status))
+}
+
 /// Only the proxy can have written a page that came for a host that does not exist, too.
 fn own_page(case: &Case, proxy: &Proxy, status: u64) -> Judgement {
     let (place, target) = (place(proxy), case.ask.target());

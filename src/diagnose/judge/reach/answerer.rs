@@ -107,6 +107,7 @@ pub(in crate::diagnose::judge) fn last_hop(evidence: &Evidence, host: Option<IpA
             | Code::SqlInstancePortBlocked
             | Code::TlsDropped
             | Code::TlsReset
+            | Code::TlsNotSpoken
             | Code::HttpRedirected
     );
     if by_another && let Some(stranger) = host.and_then(|host| stranger(evidence, host)) {

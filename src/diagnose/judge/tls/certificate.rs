@@ -178,6 +178,9 @@ fn authorities_unreadable(case: &Case) -> Judgement {
 #[derive(Clone, Copy)]
 pub(super) enum Place {
     Server,
+    /// Between the server's own and a root.
+    Issuer,
+    /// The root, or another authority that this machine or the profile trusts.
     Authority,
 }
 
@@ -185,7 +188,8 @@ impl Place {
     pub fn subject(self) -> &'static str {
         match self {
             Self::Server => "The certificate",
-            Self::Authority => "An issuer's certificate in the chain",
+            Self::Issuer => "An issuer's certificate in the chain",
+            Self::Authority => "The authority at the end of the chain",
         }
     }
 }
@@ -209,8 +213,21 @@ fn decisive(case: &Case) -> Option<Fault> {
 /// The certificate that decided the verdict; the server's own where the facts do not say.
 pub(super) fn at_fault(case: &Case) -> (Place, Presented) {
     let index = decisive(case).map_or(0, |fault| fault.certificate);
-    let place = if index == 0 { Place::Server } else { Place::Authority };
-    (place, chain(case).into_iter().nth(index).unwrap_or_default())
+    let chain = chain(case);
+    match chain.get(index) {
+        Some(certificate) if index == 0 => (Place::Server, certificate.clone()),
+        Some(root) if root.subject == root.issuer => (Place::Authority, root.clone()),
+        Some(issuer) => (Place::Issuer, issuer.clone()),
+        None if index == 0 => (Place::Server, Presented::default()),
+        None => (Place::Authority, authority(case, &chain)),
+    }
+}
+
+/// The trusted authority behind what was presented, as far as it is known.
+fn authority(case: &Case, chain: &[Presented]) -> Presented {
+    let told = case.evidence.fact(Fact::TlsAuthority).and_then(|value| serde_json::from_value(value.clone()).ok());
+    let named = || chain.last().map(|last| Presented { subject: last.issuer.clone(), ..Presented::default() });
+    told.or_else(named).unwrap_or_default()
 }
 
 /// What else is wrong with the chain, so that one visit to the server is enough; empty where nothing is.

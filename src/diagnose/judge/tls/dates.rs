@@ -15,12 +15,11 @@ const AGREE: i64 = 300;
 pub(super) fn expired(case: &Case) -> Judgement {
     let (place, certificate) = at_fault(case);
     let who = place.subject();
-    let what = format!(
-        "{who} of {} ({}) expired on {}",
-        case.target(),
-        shown(&certificate.subject),
-        day(&certificate.not_after)
-    );
+    let when = match day(&certificate.not_after) {
+        "" => "has expired".to_owned(),
+        day => format!("expired on {day}"),
+    };
+    let what = format!("{who} of {} ({}) {when}", case.target(), shown(&certificate.subject));
     let (clock, confidence) = match Clock::of(case, &certificate) {
         Clock::Off(clock) => return clock_off(case, Code::TlsExpired, &what, &clock),
         Clock::Unknown => ("", Confidence::Likely),
@@ -31,9 +30,15 @@ pub(super) fn expired(case: &Case) -> Judgement {
         Place::Server => {
             format!("Renew the certificate bound to port {} on {}.", case.ask.port, case.ask.host)
         }
-        Place::Authority => format!(
+        Place::Issuer => format!(
             "Replace the expired certificate of the issuer in what {} presents on port {}.",
             case.ask.host, case.ask.port
+        ),
+        Place::Authority => format!(
+            "Bind a certificate from an authority that is still valid to port {} on {}, and have all clients trust that one; where only \
+             the authority's own certificate was renewed, install the new one on them (here: in the trust store, or in the file that \
+             the profile names as `ca`).",
+            case.ask.port, case.ask.host
         ),
     };
     Judgement::fail(Code::TlsExpired, confidence, sentence).remedy(Who::TargetHost, remedy)
@@ -46,7 +51,7 @@ pub(super) fn not_yet_valid(case: &Case) -> Judgement {
         place.subject(),
         case.target(),
         shown(&certificate.subject),
-        certificate.not_before
+        if certificate.not_before.is_empty() { "a later time" } else { &certificate.not_before }
     );
     let others = others(case);
     match Clock::of(case, &certificate) {

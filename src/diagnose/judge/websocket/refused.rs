@@ -1,7 +1,7 @@
 //! HTTP answers that are not an upgrade: refused by the server, or stripped of what asked for it on the way.
 
 use super::other::{self, Other};
-use super::{Case, https};
+use super::{Case, https, intercepted, tls};
 use crate::model::code::Code;
 use crate::model::fact::Fact;
 use crate::model::finding::{Confidence, Judgement, Status, Who};
@@ -9,7 +9,8 @@ use crate::model::probe::Websocket;
 
 /// An HTTP answer that is not an upgrade.
 pub(super) fn judge(case: &Case, settings: &Websocket, status: u64) -> Judgement {
-    if let Some(judgement) = only_in_plain(case, settings, status) {
+    let of_tls = tls::instead_of_plain(case).filter(|_| status == 400);
+    if let Some(judgement) = of_tls.or_else(|| only_in_plain(case, settings, status)) {
         return judgement;
     }
     let judgement = other::remark(refused_here(case, settings, status), case);
@@ -18,6 +19,9 @@ pub(super) fn judge(case: &Case, settings: &Websocket, status: u64) -> Judgement
         || judgement.confidence == Confidence::Proven && case.evidence.holds(Fact::Echoed)
         || Other::of(case).is_some_and(|other| other.works);
     if decides || settings.path.as_deref().is_some_and(|path| path != "/") {
+        return judgement;
+    }
+    if let Some(judgement) = intercepted::unproven(case, status) {
         return judgement;
     }
     let undecided = "Nobody has named the path of the WebSocket, so this decides nothing.";
@@ -59,8 +63,10 @@ fn refused_here(case: &Case, settings: &Websocket, status: u64) -> Judgement {
     }
     // No server finds HTTP/1.1 too old: who asked it did so in HTTP/1.0, as some reverse proxies do unless told otherwise.
     let in_between = status == 505 || case.evidence.fact(Fact::Via).is_some() || case.ask.proxy().is_some();
-    if as_if_not_asked && (in_between || !https(case)) {
-        return stripped_perhaps(case, settings, status, in_between);
+    // In plain there is a WebSocket at the path: who ends TLS before it does not pass the upgrade on.
+    let only_encrypted = https(case) && Other::of(case).is_some_and(|other| other.works);
+    if as_if_not_asked && (in_between || only_encrypted || !https(case)) {
+        return stripped_perhaps(case, settings, status, in_between || only_encrypted);
     }
     let target = case.target();
     let path = settings.path.as_deref().unwrap_or("/");
