@@ -120,7 +120,6 @@ fn by_code(view: &View) -> Option<Judgement> {
         Code::Rejected
         | Code::Unreachable
         | Code::Refused
-        | Code::RefusedInPath
         | Code::LocalBlock
         | Code::SqlInstancePortBlocked
             if view.outcome.path.rejected_by.is_some() =>
