@@ -133,6 +133,7 @@ facts! {
     OtherHops = "other-hops": "devices on the way that answered other packets to the same host, as in hops",
     OtherAnsweredAt = "other-answered-at": "how other packets to the same host were answered, as in answered-at",
     VanishesBefore = "vanishes-before": "the device that answered other packets to the same host, but, asked at the same time, not those to this port: ttl and address",
+    RejectedFrom = "rejected-from": "the sender of the ICMP message that ended the conversation, and the time to live with which that arrived",
     OnLink = "on-link": "whether the target is reached without a router",
     KeptBack = "kept-back": "whether this machine itself could not send the packets",
     Unseen = "unseen": "what this system does not tell of the way",

@@ -187,6 +187,9 @@ pub struct Receipt {
     /// Bytes received and bytes sent back.
     pub received_bytes: u64,
     pub sent_bytes: u64,
+    /// Bytes sent that the prober's system had not acknowledged a second later, where that was looked at.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub unacknowledged: Option<u64>,
     /// Why the system on which it arrived did not let the answer out, where it did not.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub unsent: Option<Failure>,

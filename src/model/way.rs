@@ -113,6 +113,13 @@ impl Answered {
     }
 }
 
+/// The sender of an ICMP message, and the time to live with which that arrived.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Rejecting {
+    pub address: IpAddr,
+    pub arrived: u8,
+}
+
 /// How many routers a packet has passed that arrives with this time to live: systems begin with 64, 128 or 255.
 #[must_use]
 pub fn routers_passed(arrived: u8) -> u8 {

@@ -45,7 +45,7 @@ pub async fn connect(address: SocketAddr, ask: &Ask, trace: &Trace) -> Result<Co
             step.pass();
             Ok(opened(stream, watch, trace))
         }
-        Err(error) => Err(step.fail_icmp(&error, sys::take_icmp(&watch))),
+        Err(error) => Err(step.fail_icmp(&error, sys::take_icmp_arrival(&watch))),
     }
 }
 
@@ -61,6 +61,7 @@ fn prepare(address: SocketAddr, ask: &Ask) -> io::Result<(TcpSocket, Socket)> {
         let _ = sys::limit_segments(&socket, bytes);
     }
     sys::watch_icmp(&socket);
+    sys::watch_arrival(&socket);
     let watch = socket.try_clone()?;
     Ok((TcpSocket::from_std_stream(socket.into()), watch))
 }

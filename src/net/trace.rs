@@ -8,11 +8,14 @@ use std::io;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
+use serde_json::json;
+
 use super::Stopped;
 use super::count::Counter;
 use super::failure;
 use crate::model::evidence::{Evidence, Failure, Icmp, Millis, Step, StepKind};
 use crate::model::fact::Fact;
+use crate::model::way::Rejecting;
 use crate::sys::Delivery;
 
 /// A shared recorder of steps and facts.
@@ -237,13 +240,17 @@ impl OpenStep {
         self.fail_icmp(error, None)
     }
 
-    /// The step failed with an operating-system error, behind which an ICMP message may stand.
-    pub fn fail_icmp(self, error: &io::Error, icmp: Option<Icmp>) -> Stopped {
+    /// The step failed with an operating-system error, behind which an ICMP message may stand, that arrived with so much time
+    /// to live.
+    pub fn fail_icmp(self, error: &io::Error, icmp: Option<(Icmp, Option<u8>)>) -> Stopped {
         let (failure, os_code) = failure::of_io(error);
+        if let Some((Icmp { from: Some(address), .. }, Some(arrived))) = icmp {
+            self.trace.fact(Fact::RejectedFrom, json!(Rejecting { address, arrived }));
+        }
         self.end(|step| {
             step.error = Some(failure);
             step.os_code = os_code;
-            step.icmp = icmp;
+            step.icmp = icmp.map(|(icmp, _)| icmp);
         });
         Stopped
     }

@@ -22,8 +22,8 @@ pub struct Datagrams {
 #[derive(Debug)]
 pub struct NoDatagram {
     pub error: io::Error,
-    /// The ICMP message behind it, where the system tells.
-    pub icmp: Option<Icmp>,
+    /// The ICMP message behind it, and the time to live with which it arrived, where the system tells.
+    pub icmp: Option<(Icmp, Option<u8>)>,
 }
 
 impl NoDatagram {
@@ -66,6 +66,7 @@ impl Datagrams {
         let local = source.filter(|source| source.is_ipv4() == peer.is_ipv4()).unwrap_or(any);
         socket.bind(&SocketAddr::new(local, 0).into())?;
         sys::watch_icmp(&socket);
+        sys::watch_arrival(&socket);
         Ok(Self { socket: UdpSocket::from_std(socket.into())? })
     }
 
@@ -92,7 +93,7 @@ impl Datagrams {
     }
 
     fn explain(&self, error: io::Error) -> NoDatagram {
-        let icmp = sys::take_icmp(&self.socket);
+        let icmp = sys::take_icmp_arrival(&self.socket);
         NoDatagram { error, icmp }
     }
 }

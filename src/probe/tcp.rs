@@ -8,7 +8,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 
 use crate::model::ask::Ask;
 use crate::model::evidence::{Failure, StepKind};
@@ -20,6 +20,11 @@ use crate::net::{Net, Stopped, tcp};
 
 /// How long a connection is watched for a close, a reset or a greeting. TCP itself never says "that was all".
 const LOOK: Duration = Duration::from_millis(300);
+/// How long a payload may take to be acknowledged, and a greeting to come that was not there at first: long enough for several
+/// tries of either system.
+const LATE: Duration = Duration::from_secs(2);
+/// The first wait for an acknowledgement; every later one is twice as long.
+const ACKNOWLEDGED: Duration = Duration::from_millis(5);
 /// How long a canary may take; a port that is silent for so long is not one on which everything is accepted.
 const CANARY: Duration = Duration::from_secs(1);
 /// Bytes that are read at most in search of the expected text.
@@ -35,7 +40,15 @@ pub(super) async fn run(
     let mut connection = tcp::connect(address, ask, trace).await?;
     let peer = Some(address.to_string());
     if let Some(payload) = &settings.send {
-        trace.step(StepKind::Request, peer.clone(), connection.write_all(&unescape(payload))).await?;
+        let step = trace.begin(StepKind::Request, peer.clone());
+        if let Err(error) = connection.write_all(&unescape(payload)).await {
+            return Err(step.fail_io(&error));
+        }
+        // Where an answer is waited for, it says more.
+        if settings.expect.is_none() && timeout(LATE, acknowledgement(&connection)).await.is_err() {
+            return Err(step.fail_with(Failure::TimedOut, "never acknowledged"));
+        }
+        step.pass();
     }
     let mut heard = Heard { bytes: Vec::new(), trace };
     let step = trace.begin(StepKind::Reply, peer);
@@ -43,9 +56,20 @@ pub(super) async fn run(
         return heard.until_seen(&mut connection, expected.as_bytes(), step).await;
     }
     if heard.look(&mut connection, step).await? != FarSide::Responder {
-        trace.fact(Fact::Canary, canary(ask, address, trace).await);
+        let (canary, ()) = tokio::join!(canary(ask, address, trace), heard.late(&mut connection));
+        trace.fact(Fact::Canary, canary);
     }
     Ok(())
+}
+
+/// Waits until all that was sent is acknowledged by the far side's system, where this one tells.
+async fn acknowledgement(connection: &tcp::Connection) {
+    let counter = connection.counter();
+    let mut pause = ACKNOWLEDGED;
+    while counter.delivery().is_some_and(|delivery| delivery.acknowledged < counter.sent()) {
+        sleep(pause).await;
+        pause *= 2;
+    }
 }
 
 /// Who the first bytes speak for.
@@ -99,6 +123,13 @@ impl Heard<'_> {
             Err(_) => step.pass_with("open and silent"),
         }
         Ok(self.far_side())
+    }
+
+    /// Waits for first bytes that are late, as on a busy machine; what else may become of the connection by then says nothing.
+    async fn late(&mut self, connection: &mut tcp::Connection) {
+        if self.bytes.is_empty() {
+            let _ = timeout(LATE, self.more(connection)).await;
+        }
     }
 
     /// Reads until the expected text is there.

@@ -10,6 +10,7 @@ use tokio::net::TcpStream;
 
 use super::Limits;
 use super::peers::Account;
+use crate::net::count;
 
 /// A TCP connection that breaks once its peer has used up what it may ([`Limits::bytes_per_peer`]).
 pub(super) struct Metered {
@@ -29,6 +30,11 @@ impl Metered {
     /// Waits for bytes and leaves them where they are.
     pub(super) async fn peek(&self, buffer: &mut [u8]) -> io::Result<usize> {
         self.stream.peek(buffer).await
+    }
+
+    /// Bytes that were sent and have come; nothing where the system does not tell.
+    pub(super) fn acknowledged(&self) -> Option<u64> {
+        count::acknowledged(&self.stream)
     }
 
     fn within(&self) -> io::Result<()> {

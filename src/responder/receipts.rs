@@ -136,6 +136,7 @@ impl Receipts {
             arrived_at: arrived_at.to_string(),
             received_bytes: 0,
             sent_bytes: 0,
+            unacknowledged: None,
             unsent: None,
             at_ms: u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX),
             asked: None,

@@ -3,6 +3,8 @@
 //! It greets, because the asking half may not send anything ([`Token::GREETING`]); after a payload it says what the check
 //! expects. A real service's clients that connect here find an open port and are otherwise left alone.
 
+use std::time::Duration;
+
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::time::timeout;
 
@@ -12,6 +14,9 @@ use super::receipts::Draft;
 use super::stream::Visit;
 use crate::model::probe::Protocol;
 use crate::model::token::Token;
+
+/// The systems acknowledge for their programs: what is not acknowledged by then has not come, however busy these are.
+const ACKNOWLEDGED_WITHIN: Duration = Duration::from_secs(1);
 
 /// What this responder answers as.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -34,7 +39,19 @@ pub(super) async fn answer(service: Service, visit: Visit) {
 async fn hear(stream: &mut Metered, service: &Service, limits: &Limits, receipt: &Draft) {
     let mut buffer = [0; 4096];
     let mut received = 0;
-    while let Ok(Ok(length @ 1..)) = timeout(limits.idle, stream.read(&mut buffer)).await {
+    let mut first_look = Some(ACKNOWLEDGED_WITHIN.min(limits.idle));
+    loop {
+        let heard = match timeout(first_look.unwrap_or(limits.idle), stream.read(&mut buffer)).await {
+            Err(_) if first_look.take().is_some() => {
+                let acknowledged = stream.acknowledged();
+                receipt.note(|receipt| {
+                    receipt.unacknowledged = acknowledged.map(|bytes| receipt.sent_bytes.saturating_sub(bytes));
+                });
+                continue;
+            }
+            heard => heard,
+        };
+        let Ok(Ok(length @ 1..)) = heard else { return };
         let first = received == 0;
         received += length as u64;
         receipt.note(|receipt| receipt.received_bytes = received);

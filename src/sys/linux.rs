@@ -47,12 +47,6 @@ pub fn watch_icmp(socket: &impl AsFd) {
     let _ = setsockopt(socket, sockopt::Ipv6RecvErr, &true);
 }
 
-/// The ICMP error that the kernel keeps for this socket, if any.
-#[must_use]
-pub fn take_icmp(socket: &impl AsFd) -> Option<Icmp> {
-    take_icmp_arrival(socket).map(|(icmp, _)| icmp)
-}
-
 /// The ICMP error that the kernel keeps for this socket, and the time to live with which the message arrived, where the
 /// socket is set to [`watch_arrival`].
 #[must_use]

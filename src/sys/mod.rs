@@ -9,15 +9,15 @@ mod windows;
 pub use linux::{
     ConnectionTable, Counters, ListeningPorts, Packets, RUN_SCRIPT, UNSEEN, accept_from_afar, allow_many_sockets,
     asked_to_end, delivery, failure_of_os_code, host_name, is_on_link, largest_packet, limit_segments, own_addresses,
-    receive, repeated_requests, send_from, set_hops, system_proxies, take_icmp, take_icmp_arrival, thread_time,
-    was_kept_back, watch_arrival, watch_destination, watch_icmp,
+    receive, repeated_requests, send_from, set_hops, system_proxies, take_icmp_arrival, thread_time, was_kept_back,
+    watch_arrival, watch_destination, watch_icmp,
 };
 #[cfg(windows)]
 pub use windows::{
     ConnectionTable, Counters, ListeningPorts, Packets, RUN_SCRIPT, UNSEEN, accept_from_afar, allow_many_sockets,
     asked_to_end, delivery, failure_of_os_code, host_name, is_on_link, largest_packet, limit_segments, own_addresses,
-    receive, repeated_requests, send_from, set_hops, system_proxies, take_icmp, take_icmp_arrival, thread_time,
-    was_kept_back, watch_arrival, watch_destination, watch_icmp,
+    receive, repeated_requests, send_from, set_hops, system_proxies, take_icmp_arrival, thread_time, was_kept_back,
+    watch_arrival, watch_destination, watch_icmp,
 };
 
 /// What the system has counted since it started, of connection requests that never became connections.

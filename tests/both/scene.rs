@@ -155,6 +155,7 @@ pub fn bare(protocol: &str, port: u16, received: u64, sent: u64) -> Receipt {
         arrived_at: format!("0.0.0.0:{port}"),
         received_bytes: received,
         sent_bytes: sent,
+        unacknowledged: None,
         unsent: None,
         at_ms: 3,
         asked: None,

@@ -55,7 +55,7 @@ impl Seen {
     }
 
     pub fn told(self, step: StepKind, error: ErrorKind, icmp: Icmp) -> Self {
-        let _ = self.trace.begin(step, None).fail_icmp(&io::Error::from(error), Some(icmp));
+        let _ = self.trace.begin(step, None).fail_icmp(&io::Error::from(error), Some((icmp, None)));
         self
     }
 

@@ -113,6 +113,7 @@ fn wake_up_tcp() -> Outcome {
             arrived_at: "10.9.1.2:32227".to_owned(),
             received_bytes: 0,
             sent_bytes: 0,
+            unacknowledged: None,
             unsent: None,
             at_ms: 1,
             asked: None,

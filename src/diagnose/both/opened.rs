@@ -13,6 +13,9 @@ use crate::model::run::Receipt;
 use crate::model::sighting::{AnsweredBy, Means};
 
 pub(super) fn judge(view: &View) -> Option<Judgement> {
+    if let Some(lost) = passed::greeting_lost(view) {
+        return Some(lost);
+    }
     if let Some((tie, receipt)) = view.receipt() {
         return received(view, tie, receipt);
     }

@@ -6,6 +6,7 @@ use crate::model::code::Code;
 use crate::model::fact::Fact;
 use crate::model::finding::{Confidence, Judgement, Lost, Who};
 use crate::model::flow::Transport;
+use crate::model::run::Receipt;
 use crate::model::sighting::{AnsweredBy, Means};
 
 pub(super) fn judge(view: &View) -> Option<Judgement> {
@@ -15,7 +16,36 @@ pub(super) fn judge(view: &View) -> Option<Judgement> {
     if answered_by_somebody_else(view) {
         return Some(by_somebody_else(view, view.proof_of_absence()));
     }
-    changes::judge(view)
+    greeting_lost(view).or_else(|| changes::judge(view))
+}
+
+/// A responder of plain TCP greets everybody. Where its system waited in vain for the greeting to be acknowledged, and none came
+/// here, it was lost: it is not late, for the systems acknowledge whatever their programs do.
+pub(super) fn greeting_lost(view: &View) -> Option<Judgement> {
+    let waited = |receipt: &Receipt| receipt.unacknowledged.is_some_and(|bytes| bytes > 0);
+    if view.holds(Fact::Echoed) || view.number(Fact::ReceivedBytes) != Some(0) || !view.responder() {
+        return None;
+    }
+    let (confidence, receipt) = match view.receipt() {
+        Some((_, receipt)) => (Confidence::Proven, receipt),
+        None if view.perhaps_greeted().all(waited) => (view.proof_of_presence(), view.perhaps_greeted().next()?),
+        None => return None,
+    };
+    let (target, prober) = (view.target(), view.prober);
+    let sentence = format!(
+        "{target} accepted the connection, but the {} bytes with which the responder there greets were lost on the way back to \
+         {prober}: a device on the way lets connections open and drops what they carry.",
+        receipt.sent_bytes
+    );
+    waited(receipt).then(|| {
+        Judgement::fail(Code::Silent, confidence, sentence).lost(Lost::Reply).remedy(
+            Who::Network,
+            format!(
+                "Look for a device on the way that inspects, cuts or limits answers, and exempt the flow. {}",
+                view.rule_back()
+            ),
+        )
+    })
 }
 
 /// A responder repeats the token in every answer: one without it, to a request that never arrived, is not from it.

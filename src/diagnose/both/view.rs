@@ -90,13 +90,26 @@ impl<'a> View<'a> {
 
     /// Whether a receipt may be of this probe after address translation: it has no token, is from the prober, and of this port.
     pub(super) fn perhaps_received(&self) -> bool {
-        self.far.receipts.iter().any(|receipt| {
-            let port = |text: &str| address(text).map(|address| address.port());
-            receipt.token.is_none()
-                && address(&receipt.source).is_some_and(|source| source.ip() == self.prober.to_canonical())
-                && self.outcome.port.is_some_and(|wanted| port(&receipt.arrived_at) == Some(wanted))
-                && transport(receipt) == Some(self.outcome.transport)
-        })
+        self.far.receipts.iter().any(|receipt| self.may_be_own(receipt))
+    }
+
+    fn may_be_own(&self, receipt: &Receipt) -> bool {
+        let port = |text: &str| address(text).map(|address| address.port());
+        receipt.token.is_none()
+            && address(&receipt.source).is_some_and(|source| source.ip() == self.prober.to_canonical())
+            && self.outcome.port.is_some_and(|wanted| port(&receipt.arrived_at) == Some(wanted))
+            && transport(receipt) == Some(self.outcome.transport)
+    }
+
+    /// The receipts of plain TCP that may be of this probe after address translation: that of the connection which was seen to
+    /// be its own, else those of all that were held long enough to say whether the greeting came.
+    pub(super) fn perhaps_greeted(&self) -> impl Iterator<Item = &'a Receipt> {
+        let seen_as = self.trail.seen_as;
+        let exact = move |receipt: &Receipt| seen_as.is_none_or(|source| address(&receipt.source) == Some(source));
+        let greeted = move |receipt: &&Receipt| {
+            receipt.protocol == Protocol::Tcp.word() && receipt.unacknowledged.is_some() && exact(receipt)
+        };
+        self.far.receipts.iter().filter(greeted).filter(|receipt| self.may_be_own(receipt))
     }
 
     /// Whether what came from this address is of the prober's own machine: where addresses are translated, the prober's address

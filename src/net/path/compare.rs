@@ -29,16 +29,16 @@ pub(super) struct Compared {
 /// Follows the very port further where other packets came further.
 pub(super) async fn compare(packets: &Packets, mut way: Way, other: &Packets, others: &Way) -> Compared {
     for _ in 0..ROUNDS {
-        let ttl = distance(&way) + 1;
-        let Some(next) = others.at(ttl).filter(|_| way.end.is_none()) else { break };
-        let (very, answers_other) = both(packets, other, ttl).await;
-        if !sweep::add(&mut way, ttl, very) && answers_other {
+        // Those between, if any, answer nobody.
+        let Some(next) = beyond(&way, others).filter(|_| way.end.is_none()) else { break };
+        let (very, answers_other) = both(packets, other, next.ttl).await;
+        if !sweep::add(&mut way, next.ttl, very) && answers_other {
             return Compared { way, vanishes_before: Some(*next) };
         }
     }
     let rejects_others = others.end.is_some_and(|end| end.said == Said::Rejected);
     for _ in 0..ROUNDS {
-        if way.end.is_some() || !rejects_others || others.at(distance(&way) + 1).is_some() {
+        if way.end.is_some() || !rejects_others || beyond(&way, others).is_some() {
             break;
         }
         // Who rejects other packets may reject these, and have had no message left to say so.
@@ -47,6 +47,11 @@ pub(super) async fn compare(packets: &Packets, mut way: Way, other: &Packets, ot
         }
     }
     Compared { way, vanishes_before: None }
+}
+
+/// The nearest device that answers other packets from beyond those that answer the port's.
+fn beyond<'a>(way: &Way, others: &'a Way) -> Option<&'a Passed> {
+    others.hops.iter().find(|hop| hop.ttl > distance(way))
 }
 
 /// What the very port brings at this distance, and whether the device there answers the other packet sent beside it.

@@ -29,8 +29,6 @@ use crate::wire::{sql_browser, tftp};
 
 /// Where other packets to the same host go: ports at which nothing listens, as traceroute(8) has it.
 const OTHER_PORT: u16 = 33_434;
-/// How long the answer to a single question may take: the system repeats a connection request after a second.
-const ONCE: Duration = Duration::from_millis(900);
 
 /// What is looked at: the packets of one check to one address.
 pub struct View<'a> {
@@ -109,9 +107,9 @@ impl<'a> View<'a> {
         self.tell_kept_back(self.paths.refused_here(&self.packets).await);
     }
 
-    /// Asks the very port once, and says whether an ICMP message answers.
-    pub async fn ask_once(&self) -> bool {
-        match ask(&self.packets, Limits::default(), ONCE).await {
+    /// Asks the very port once, and says whether an ICMP message answers within that time.
+    pub async fn ask_once(&self, patience: Duration) -> bool {
+        match ask(&self.packets, Limits::default(), patience).await {
             Brought::Answer(answered) if answered.said == Said::Rejected => {
                 self.trace.fact(Fact::AnsweredAt, json!(answered));
                 true

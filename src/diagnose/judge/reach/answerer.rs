@@ -3,7 +3,7 @@
 //! Two distances tell. There: the least time to live at which the port is answered, where other packets with as much still
 //! end at a device on the way. Back: how many routers the answer has passed, where the host's other answers pass more.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use crate::diagnose::judge::Case;
 use crate::model::code::Code;
@@ -12,7 +12,7 @@ use crate::model::fact::Fact;
 use crate::model::finding::{Confidence, Judgement, Lost, Status, Who};
 use crate::model::flow::Transport;
 use crate::model::run::Hop;
-use crate::model::way::{Answered, Passed, Said, Way, routers_passed};
+use crate::model::way::{Answered, Passed, Rejecting, Said, Way, routers_passed};
 
 /// Somebody before the host who answers in its name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -120,10 +120,35 @@ pub(in crate::diagnose::judge) fn last_hop(evidence: &Evidence, host: Option<IpA
     let icmp = evidence.stopped_at().and_then(|step| step.icmp).or_else(|| way.end?.icmp);
     if let Some(from) = icmp.and_then(|icmp| icmp.from) {
         let others = Way::of_others(evidence);
-        return way.hops.iter().chain(&others.hops).find(|passed| passed.address == from).map(hop);
+        let passed = way.hops.iter().chain(&others.hops).find(|passed| passed.address == from);
+        return passed.map(hop).or_else(|| rejecting(evidence, host, from));
     }
     let lost = evidence.stopped_at().is_some_and(|step| step.error == Some(Failure::TimedOut)) && way.end.is_none();
     way.last().filter(|_| lost).map(hop)
+}
+
+/// The sender of an ICMP message who told of no packet that its time was up: how far away it is, its message has shown on its
+/// way back.
+fn rejecting(evidence: &Evidence, host: Option<IpAddr>, from: IpAddr) -> Option<Hop> {
+    let told = evidence.fact(Fact::RejectedFrom).and_then(|fact| serde_json::from_value(fact.clone()).ok());
+    let told = told.filter(|told: &Rejecting| told.address == from).map(|told| told.arrived);
+    let (way, others) = (Way::of_port(evidence), Way::of_others(evidence));
+    let aside = || {
+        let ends = [way.end, others.end].into_iter().flatten();
+        ends.filter(|end| end.icmp.and_then(|icmp| icmp.from) == Some(from)).find_map(|end| end.arrived)
+    };
+    let ttl = routers_passed(told.or_else(aside)?) + 1;
+    let is_own = Some(from.to_canonical()) == own_address(evidence) || Some(from) == host;
+    let even = |hop: &Passed| hop.arrived.is_none_or(|arrived| routers_passed(arrived) + 1 == hop.ttl);
+    let fits = way.hops.iter().chain(&others.hops).all(|hop| hop.ttl != ttl && even(hop));
+    (fits && !is_own).then_some(Hop { ttl, address: from })
+}
+
+/// The address that this machine speaks from to the target.
+fn own_address(evidence: &Evidence) -> Option<IpAddr> {
+    let local = evidence.text(Fact::LocalAddress).and_then(|local| local.parse::<SocketAddr>().ok());
+    let own = local.map(|local| local.ip()).or_else(|| evidence.text(Fact::SourceAddress)?.parse().ok());
+    own.map(|ip| ip.to_canonical())
 }
 
 pub(super) fn refused_in_path(case: &Case, stranger: Stranger) -> Judgement {

@@ -1,7 +1,5 @@
 //! What silence means, with what was seen of the way: where the packets are lost.
 
-use std::net::IpAddr;
-
 use super::icmp;
 use crate::diagnose::judge::Case;
 use crate::model::code::Code;
@@ -37,8 +35,8 @@ fn vanished(case: &Case) -> Option<Judgement> {
     let next: Passed = serde_json::from_value(case.evidence.fact(Fact::VanishesBefore)?.clone()).ok()?;
     let way = Way::of_port(case.evidence);
     Some(match way.last() {
-        Some(last) => between(case, last, next.address),
-        None => before_first(case, next.address),
+        Some(last) => between(case, last, &next),
+        None => before_first(case, &next),
     })
 }
 
@@ -72,33 +70,46 @@ fn own_firewall(case: &Case, sentence: String) -> Judgement {
     )
 }
 
-fn between(case: &Case, last: &Passed, next: IpAddr) -> Judgement {
-    let hop = last.address;
+fn between(case: &Case, last: &Passed, next: &Passed) -> Judgement {
+    let (hop, beyond) = (last.address, next.address);
+    let silent = next.ttl > last.ttl + 1;
+    let (one, or_between) = match silent {
+        true => ("the next one that answers at all", "a device between the two, or "),
+        false => ("the next one", ""),
+    };
     let sentence = format!(
-        "{} did not answer: packets to this port are dropped after hop {} ({hop}). That device still answers them, and the next \
-         one, {next}, answers only other packets to the host.",
+        "{} did not answer: packets to this port are dropped after hop {} ({hop}). That device still answers them, and {one}, \
+         {beyond}, answers only other packets to the host.",
         case.target(),
         last.ttl
     );
     dropped(case, sentence).lost(Lost::Request).remedy(
         Who::Network,
-        format!("{} The rule is missing on {hop}, or, where that has none, on {next}.", case.exact_rule()),
+        format!(
+            "{} The rule is missing on {hop}, or, where that has none, on {or_between}{beyond}.",
+            case.exact_rule()
+        ),
     )
 }
 
-fn before_first(case: &Case, first: IpAddr) -> Judgement {
+fn before_first(case: &Case, first: &Passed) -> Judgement {
     let sent = match case.evidence.fact(Fact::KeptBack).and_then(serde_json::Value::as_bool) {
         Some(false) => " They do leave this machine.",
         _ => " (Or this machine's own firewall keeps them back.)",
     };
+    let (which, or_before) = match first.ttl {
+        1 => ("the first device of the way", ""),
+        _ => ("the first device of the way that answers", ", or on one before it"),
+    };
+    let address = first.address;
     let sentence = format!(
-        "{} did not answer: packets to this port are dropped before or on the first device of the way, {first}, which answers \
-         other packets to the host.{sent}",
+        "{} did not answer: packets to this port are dropped before or on {which}, {address}, which answers other packets to \
+         the host.{sent}",
         case.target()
     );
     dropped(case, sentence)
         .lost(Lost::Request)
-        .remedy(Who::Network, format!("{} The rule is missing on {first}.", case.exact_rule()))
+        .remedy(Who::Network, format!("{} The rule is missing on {address}{or_before}.", case.exact_rule()))
 }
 
 /// Packets to the port come as far as this device; what becomes of them after it is not seen.
@@ -118,6 +129,18 @@ fn beyond(case: &Case, last: &Passed) -> Judgement {
                 case.exact_rule(),
                 case.ask.port
             ),
+        );
+    }
+    if let Some(host_at) = reached {
+        let sentence = format!(
+            "{target} did not answer: packets to this port come as far as hop {ttl} ({hop}). No device behind it answers \
+             anything, but the host does answer other packets, as hop {host_at}. They are dropped there or after it, by the \
+             host's own firewall, or the answers are dropped on the way back. (A Windows host with its firewall on also stays \
+             silent when nothing listens.)"
+        );
+        return dropped(case, sentence).remedy(
+            Who::Network,
+            format!("{} Look at {hop} first, and at the devices behind it. {}", case.exact_rule(), if_there(case)),
         );
     }
     let sentence = format!(
