@@ -12,4 +12,5 @@ pub mod record;
 pub mod retry;
 pub mod runner;
 mod segments;
+mod sizes;
 mod stand_in;
