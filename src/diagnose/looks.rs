@@ -89,6 +89,10 @@ fn at_tls(case: &Case, judgement: &Judgement) -> Option<Look> {
         Code::ClosedAfterConnect | Code::ResetOnPayload if in_plain_http(case) && only_accepted(case) => {
             Some(Look::Hello)
         }
+        // As many servers call plain HTTP on the port of HTTPS.
+        _ if in_plain_http(case) && case.ask.proxy().is_none() && case.evidence.number(Fact::Status) == Some(400) => {
+            Some(Look::Hello)
+        }
         _ => None,
     }
 }

@@ -1,6 +1,6 @@
 //! Requests of which a status came back: whether the service itself gave it, and whether all of the body passed.
 
-use super::super::{Case, intercepted, proxy};
+use super::super::{Case, intercepted, proxy, tls};
 use super::{forwarded, lost_on_the_way, of_tls, slow, upload};
 use crate::model::ask::host_port;
 use crate::model::code::Code;
@@ -101,10 +101,13 @@ impl Answer<'_> {
         )
     }
 
-    /// A sound request that the server calls a bad one: this is hardly how the product is meant to speak to it.
+    /// A sound request that the server calls a bad one: it wants HTTPS, or this is hardly how the product is meant to speak to it.
     fn not_understood(&self) -> Option<Judgement> {
         if self.status != 400 || self.case.evidence.holds(Fact::Echoed) || !self.settings.status.is_empty() {
             return None;
+        }
+        if let Some(judgement) = tls::instead_of_plain(self.case) {
+            return Some(judgement);
         }
         let (target, host) = (self.case.target(), &self.case.ask.host);
         let wants = format!("it has no site by the name `{host}`");
@@ -152,7 +155,6 @@ impl Answer<'_> {
         {
             return Some(judgement);
         }
-        let asked_for = self.settings.receive_bytes.is_some() || self.settings.contains.is_some();
         let (code, what) = match failure {
             Failure::TimedOut => {
                 (Code::HttpStalled, format!("stopped in the middle of the answer, after {came} bytes of its body"))
@@ -166,12 +168,7 @@ impl Answer<'_> {
         let sentence = format!("{target} answered ({}), but {what}.", self.status);
         let remedy =
             "Look for a proxy, firewall or load balancer on the way that inspects, limits or times out long answers.";
-        let judgement = if asked_for {
-            Judgement::fail(code, Confidence::Likely, sentence)
-        } else {
-            Judgement::warn(code, Confidence::Likely, sentence)
-        };
-        Some(judgement.lost(Lost::Reply).remedy(Who::Network, remedy))
+        Some(Judgement::fail(code, Confidence::Likely, sentence).lost(Lost::Reply).remedy(Who::Network, remedy))
     }
 
     fn altered(&self) -> Option<Judgement> {

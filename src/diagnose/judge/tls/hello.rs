@@ -135,15 +135,19 @@ fn give_name(judgement: Judgement, case: &Case) -> Judgement {
     )
 }
 
-/// The judgement where a port that ended a conversation in plain HTTP without a word answers hellos in TLS.
+/// The judgement where a port that ended a conversation in plain HTTP without a word, or called it a bad request, answers
+/// hellos in TLS.
 pub(in crate::diagnose::judge) fn instead_of_plain(case: &Case) -> Option<Judgement> {
     let answered = hellos(case)?.into_iter().find(|hello| hello.answer.is_tls())?;
     let how = match &answered.answer {
         HelloAnswer::Alert(alert) => format!("with the alert {alert}"),
         _ => "in TLS".to_owned(),
     };
-    let sentence =
-        format!("{} was asked in plain HTTP and ended the connection; a TLS hello it answers {how}.", case.target());
+    let ended = case
+        .evidence
+        .number(Fact::Status)
+        .map_or_else(|| "ended the connection".to_owned(), |status| format!("called that a bad request ({status})"));
+    let sentence = format!("{} was asked in plain HTTP and {ended}; a TLS hello it answers {how}.", case.target());
     let remedy = format!("It wants HTTPS: set `https: true` for the endpoint `{}`.", case.flow.endpoint);
     Some(Judgement::fail(Code::WrongService, Confidence::Proven, sentence).remedy(Who::Profile, remedy))
 }
