@@ -38,6 +38,10 @@ fn conversations() -> Vec<(&'static str, Seen)> {
             "the new port is rejected by ICMP of another device",
             begun().told(StepKind::Reply, ErrorKind::HostUnreachable, icmp(3, 13, FIRST)),
         ),
+        (
+            "the new port is rejected by ICMP of the server itself, and not as a closed one",
+            begun().told(StepKind::Reply, ErrorKind::HostUnreachable, icmp(3, 13, HOST)),
+        ),
         (stops, begun().fact(Fact::FileRead, 5120).fails(StepKind::Reply, Failure::TimedOut)),
         (stops, begun().fact(Fact::Options, "tsize=9").fails(StepKind::Reply, Failure::TimedOut)),
         (stops, begun().told(StepKind::Reply, ErrorKind::ConnectionRefused, icmp(3, 3, HOST))),

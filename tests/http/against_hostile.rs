@@ -115,10 +115,10 @@ async fn an_endless_body_is_read_only_so_far() {
 }
 
 #[tokio::test]
-async fn a_body_that_is_cut_off_warns_and_fails_where_it_was_asked_for() {
+async fn a_body_that_is_cut_off_fails() {
     let cut = b"HTTP/1.1 200 OK\r\nContent-Length: 5000\r\n\r\nonly this".to_vec();
     let seen = hostile(Manner::Saying(cut.clone())).await;
-    assert_eq!((seen.judgement.status, seen.judgement.code), (Status::Warn, Code::HttpSizeLimited));
+    assert_eq!((seen.judgement.status, seen.judgement.code), (Status::Fail, Code::HttpSizeLimited));
     let peer = Hostile::tcp(Manner::Saying(cut)).await;
     let seen = run(&http(peer.address.port(), Http { receive_bytes: Some(5000), ..Http::default() })).await;
     assert_eq!((seen.judgement.status, seen.judgement.code), (Status::Fail, Code::HttpSizeLimited));
@@ -129,7 +129,7 @@ async fn a_body_that_is_cut_off_warns_and_fails_where_it_was_asked_for() {
 #[tokio::test]
 async fn broken_chunks_are_an_altered_body() {
     let seen = hostile(Manner::Saying(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n".to_vec())).await;
-    assert_eq!((seen.judgement.status, seen.judgement.code), (Status::Warn, Code::HttpAltered));
+    assert_eq!((seen.judgement.status, seen.judgement.code), (Status::Fail, Code::HttpAltered));
     assert_eq!(failed_step(&seen), (StepKind::Reply, Some(Failure::Malformed)));
 }
 

@@ -9,6 +9,7 @@ pub use answerer::has_stand_in;
 pub(in crate::diagnose) use answerer::is_host;
 pub(super) use answerer::{Answerer, last_hop, unmask, who_answers, with_device};
 pub(super) use dropped::told_of_way;
+pub(super) use icmp::is_of_a_closed_port;
 
 use super::{Case, proxy, unforeseen};
 use crate::model::code::Code;

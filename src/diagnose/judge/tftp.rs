@@ -111,14 +111,20 @@ fn broken_off(case: &Case, step: &Step, failure: Failure) -> Judgement {
         )
         .lost(Lost::Request)
         .remedy(Who::ThisHost, follow_the_port(case)),
-        _ => match step.icmp.filter(|icmp| !from_target(case, *icmp)) {
-            Some(icmp) => fail(
+        _ => match step.icmp {
+            Some(icmp) if from_target(case, icmp) && !reach::is_of_a_closed_port(icmp) => fail(
+                Code::TftpTransferPortBlocked,
+                format!("{target} began a TFTP transfer, but its own firewall rejects packets to the transfer port {port}."),
+            )
+            .lost(Lost::Request)
+            .remedy(Who::TargetHost, follow_the_port(case)),
+            Some(icmp) if !from_target(case, icmp) => fail(
                 Code::TftpTransferPortBlocked,
                 format!("{} rejects packets to {target}'s transfer port {port}, although the request passed.", sender(icmp)),
             )
             .lost(Lost::Request)
             .remedy(Who::Network, follow_the_port(case)),
-            None => fail(
+            _ => fail(
                 Code::TftpStalled,
                 format!("{target} began a TFTP transfer; after {read} bytes its port {port} no longer takes packets."),
             )

@@ -101,7 +101,7 @@ impl Answer<'_> {
         )
     }
 
-    /// A sound request that the server calls a bad one: this is hardly how the product is meant to speak to it.
+    /// A sound request that the server calls a bad one: it wants HTTPS, or this is hardly how the product is meant to speak to it.
     fn not_understood(&self) -> Option<Judgement> {
         if self.status != 400 || self.case.evidence.holds(Fact::Echoed) || !self.settings.status.is_empty() {
             return None;
@@ -155,7 +155,6 @@ impl Answer<'_> {
         {
             return Some(judgement);
         }
-        let asked_for = self.settings.receive_bytes.is_some() || self.settings.contains.is_some();
         let (code, what) = match failure {
             Failure::TimedOut => {
                 (Code::HttpStalled, format!("stopped in the middle of the answer, after {came} bytes of its body"))
@@ -169,12 +168,7 @@ impl Answer<'_> {
         let sentence = format!("{target} answered ({}), but {what}.", self.status);
         let remedy =
             "Look for a proxy, firewall or load balancer on the way that inspects, limits or times out long answers.";
-        let judgement = if asked_for {
-            Judgement::fail(code, Confidence::Likely, sentence)
-        } else {
-            Judgement::warn(code, Confidence::Likely, sentence)
-        };
-        Some(judgement.lost(Lost::Reply).remedy(Who::Network, remedy))
+        Some(Judgement::fail(code, Confidence::Likely, sentence).lost(Lost::Reply).remedy(Who::Network, remedy))
     }
 
     fn altered(&self) -> Option<Judgement> {

@@ -55,6 +55,11 @@ fn meaning(icmp: Icmp) -> (Says, &'static str) {
     }
 }
 
+/// Whether it says only that nothing listens on the port.
+pub(in crate::diagnose::judge) fn is_of_a_closed_port(icmp: Icmp) -> bool {
+    meaning(icmp).0 == Says::NoPort
+}
+
 pub(super) fn told(case: &Case, icmp: Icmp) -> Judgement {
     let (says, words) = meaning(icmp);
     let version = if icmp.v6 { "ICMPv6" } else { "ICMP" };
