@@ -167,6 +167,10 @@ fn silences() -> Vec<(&'static str, Seen)> {
         ("silence, and no router is between", silence().fact(Fact::OnLink, true)),
         ("silence alone", silence()),
         (
+            "silence, and other requests to the very port are accepted meanwhile",
+            silence().hops(&[(1, FIRST, 64)]).answered(Some(3), "accepted", None),
+        ),
+        (
             "silence, but further packets to the port are answered with an ICMP prohibition",
             silence().hops(near).fact(Fact::AnsweredAt, prohibited),
         ),

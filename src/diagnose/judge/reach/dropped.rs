@@ -3,21 +3,25 @@
 use std::net::IpAddr;
 
 use super::icmp;
+use crate::diagnose::flaky;
 use crate::diagnose::judge::Case;
 use crate::model::code::Code;
 use crate::model::fact::Fact;
 use crate::model::finding::{Confidence, Judgement, Lost, Who};
 use crate::model::flow::Transport;
-use crate::model::way::{Passed, Way};
+use crate::model::way::{Passed, Said, Way};
 
 pub(super) fn judge(case: &Case) -> Judgement {
     if kept_back(case) {
         return kept_back_here(case);
     }
+    let way = Way::of_port(case.evidence);
+    if way.end.is_some_and(|end| end.said == Said::Accepted) {
+        return taken_meanwhile(case);
+    }
     if let Some(told) = told_of_way(case) {
         return told;
     }
-    let way = Way::of_port(case.evidence);
     match way.last() {
         Some(last) => beyond(case, last),
         None if case.evidence.holds(Fact::OnLink) => on_link(case),
@@ -40,6 +44,17 @@ fn vanished(case: &Case) -> Option<Judgement> {
         Some(last) => between(case, last, next.address),
         None => before_first(case, next.address),
     })
+}
+
+/// Other requests to the very port were accepted while those of the conversation met silence.
+fn taken_meanwhile(case: &Case) -> Judgement {
+    let target = case.target();
+    let sentence = format!(
+        "{target} did not answer this connection's requests, and accepted others at the same time: the way is open for some \
+         connections only, as behind a balancer of which one member is silent, or a limit on new connections."
+    );
+    let remedy = Some(flaky::remedy(&target));
+    Judgement { remedy, ..Judgement::warn(Code::Flaky, Confidence::Proven, sentence) }
 }
 
 /// Nothing of the port's packets was answered, and the system counted them as not sent.
