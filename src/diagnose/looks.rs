@@ -33,11 +33,13 @@ pub fn wanted(case: &Case, judgement: &Judgement) -> Vec<Look> {
     let full = (answers && is_filled(case)).then_some(Look::FullPackets);
     let again = (judgement.status == Status::Pass && repeated(case)).then_some(Look::Again);
     let netbios = is_silent_share(case).then_some(Look::Netbios);
+    let unasked = (judgement.status == Status::Fail && is_cut(case, judgement)).then_some(Look::Unasked);
     let further =
         [at_way(case, judgement), at_tls(case, judgement), at_websocket(case, judgement), at_page(case, judgement)];
     small
         .into_iter()
         .chain(full)
+        .chain(unasked)
         .chain(further.into_iter().flatten())
         .chain(beside)
         .chain(netbios)
@@ -180,6 +182,12 @@ fn only_accepted(case: &Case) -> bool {
         && case.ask.proxy().is_none()
         && case.evidence.passed(StepKind::Connect)
         && nothing_came(case)
+}
+
+/// Whether a connection was ended before a word came over it: as the service took it, or because of what was sent.
+fn is_cut(case: &Case, judgement: &Judgement) -> bool {
+    let cut = matches!(judgement.code, Code::ClosedAfterConnect | Code::ResetAfterConnect | Code::ResetOnPayload);
+    cut && only_accepted(case)
 }
 
 fn nothing_came(case: &Case) -> bool {
