@@ -74,6 +74,10 @@ fn resets() -> Vec<(&'static str, Seen)> {
     vec![
         ("a reset, and no distance", reset()),
         (
+            "a reset, and other requests to the very port are accepted meanwhile",
+            reset().fact(Fact::ConnectsTried, 3).fact(Fact::ConnectsRepeated, 2),
+        ),
+        (
             "a reset that has passed as many routers as the host's other answers",
             reset().others_pass().answered(None, "refused", Some(126)),
         ),

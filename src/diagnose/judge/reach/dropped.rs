@@ -17,7 +17,7 @@ pub(super) fn judge(case: &Case) -> Judgement {
     }
     let way = Way::of_port(case.evidence);
     if way.end.is_some_and(|end| end.said == Said::Accepted) {
-        return taken_meanwhile(case);
+        return taken_meanwhile(case, "did not answer this connection's requests");
     }
     if let Some(told) = told_of_way(case) {
         return told;
@@ -46,12 +46,12 @@ fn vanished(case: &Case) -> Option<Judgement> {
     })
 }
 
-/// Other requests to the very port were accepted while those of the conversation met silence.
-fn taken_meanwhile(case: &Case) -> Judgement {
+/// Other requests to the very port were accepted while those of the conversation were not.
+pub(super) fn taken_meanwhile(case: &Case, what: &str) -> Judgement {
     let target = case.target();
     let sentence = format!(
-        "{target} did not answer this connection's requests, and accepted others at the same time: the way is open for some \
-         connections only, as behind a balancer of which one member is silent, or a limit on new connections."
+        "{target} {what}, and accepted others at the same time: the way is open for some connections only, as behind a balancer of \
+         which one member does not serve, or a limit on new connections."
     );
     let remedy = Some(flaky::remedy(&target));
     Judgement { remedy, ..Judgement::warn(Code::Flaky, Confidence::Proven, sentence) }
