@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use crate::diagnose::judge::Case;
 use crate::model::ask::Ask;
 use crate::model::code::{Code, Group};
-use crate::model::evidence::{Failure, StepKind};
+use crate::model::evidence::{Failure, Step, StepKind};
 use crate::model::fact::Fact;
 use crate::model::finding::{Confidence, Judgement, Status};
 use crate::model::flow::Transport;
@@ -33,11 +33,15 @@ pub fn wanted(case: &Case, judgement: &Judgement) -> Vec<Look> {
     let full = (answers && is_filled(case)).then_some(Look::FullPackets);
     let again = (judgement.status == Status::Pass && repeated(case)).then_some(Look::Again);
     let netbios = is_silent_share(case).then_some(Look::Netbios);
+    let others = is_refused(case).then_some(Look::Again);
+    let unasked = (judgement.status == Status::Fail && is_cut(case, judgement)).then_some(Look::Unasked);
     let further =
         [at_way(case, judgement), at_tls(case, judgement), at_websocket(case, judgement), at_page(case, judgement)];
     small
         .into_iter()
         .chain(full)
+        .chain(unasked)
+        .chain(others)
         .chain(further.into_iter().flatten())
         .chain(beside)
         .chain(netbios)
@@ -202,6 +206,20 @@ fn only_accepted(case: &Case) -> bool {
         && case.ask.proxy().is_none()
         && case.evidence.passed(StepKind::Connect)
         && nothing_came(case)
+}
+
+/// Whether a connection was refused by a reset: a balancer's other members may take the next one.
+fn is_refused(case: &Case) -> bool {
+    let reset = |step: &Step| step.error == Some(Failure::Refused) && step.icmp.is_none();
+    case.ask.proxy().is_none()
+        && case.ask.probe.protocol().transport() == Transport::Tcp
+        && case.evidence.stopped_at().is_some_and(|step| step.kind == StepKind::Connect && reset(step))
+}
+
+/// Whether a connection was ended before a word came over it: as the service took it, or because of what was sent.
+fn is_cut(case: &Case, judgement: &Judgement) -> bool {
+    let cut = matches!(judgement.code, Code::ClosedAfterConnect | Code::ResetAfterConnect | Code::ResetOnPayload);
+    cut && only_accepted(case)
 }
 
 fn nothing_came(case: &Case) -> bool {

@@ -1,20 +1,22 @@
 //! Takes further looks at a conversation that fails, beside it while it hangs or after it, within the check's own time.
 
 use std::net::SocketAddr;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use futures_util::StreamExt;
 use futures_util::future::{BoxFuture, join_all};
 use futures_util::stream::FuturesUnordered;
+use serde_json::json;
+use tokio::io::AsyncReadExt;
 
 use super::aside;
 use super::{segments, stand_in};
-use crate::model::evidence::Evidence;
+use crate::model::evidence::{Evidence, Failure};
 use crate::model::fact::Fact;
 use crate::model::flow::Transport;
 use crate::model::look::Look;
 use crate::net::trace::Trace;
-use crate::net::{Net, channel, path, tcp};
+use crate::net::{Net, channel, failure, path, tcp};
 use crate::plan::PlannedProbe;
 use crate::probe::{self, websocket};
 
@@ -52,6 +54,7 @@ pub(super) async fn take(
                 Transport::Tcp => Box::pin(connect_again(planned, address, trace)),
                 Transport::Udp => Box::pin(exchange_again(planned, address, trace)),
             },
+            Look::Unasked => Box::pin(say_nothing(planned, address, trace)),
             Look::OtherWay => Box::pin(aside::other_way(planned, net, trace)),
             Look::Lighter => Box::pin(aside::lighter(planned, net, trace)),
             Look::Location => Box::pin(aside::location(planned, address, seen, net, trace)),
@@ -66,6 +69,28 @@ pub(super) async fn take(
         }
     });
     join_all(all).await;
+}
+
+/// The least time that a connection is watched over which nothing is said.
+const MUTE: Duration = Duration::from_millis(300);
+
+/// Opens another connection, says nothing over it, and sees whether it is ended all the same.
+async fn say_nothing(planned: &PlannedProbe, address: SocketAddr, trace: &Trace) {
+    let (apart, begun) = (trace.fork(), Instant::now());
+    let ended = match tcp::connect(address, &planned.ask, &apart).await {
+        Ok(mut connection) => {
+            // How the far side ends what it has just taken arrives as late as its taking did.
+            let patience = MUTE.max(begun.elapsed() * 2);
+            let heard = tokio::time::timeout(patience, connection.read_u8()).await;
+            heard.ok().and_then(Result::err).map(|error| failure::of_io(&error).0)
+        }
+        // Where it is cut faster than this program hears that it is open.
+        Err(_) => match apart.finish(Failure::Interrupted).stopped_at().and_then(|step| step.error) {
+            Some(Failure::Reset) => Some(Failure::Reset),
+            _ => return,
+        },
+    };
+    trace.fact(Fact::EndsUnasked, json!(ended));
 }
 
 /// Connections that are opened to see whether their first requests are answered.

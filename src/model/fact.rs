@@ -128,6 +128,7 @@ facts! {
     CloseCode = "close-code": "the code of the Close frame with which the far side ended the WebSocket; 1005 where it gave none",
     Subprotocol = "subprotocol": "the WebSocket subprotocol that the server chose",
 
+    EndsUnasked = "ends-unasked": "what became of another connection over which nothing was said: the failure that ended it, null where none did",
     Hops = "hops": "devices on the way that answered a packet to the very port whose time to live ended there, nearest first: ttl, address, and the time to live with which the answer arrived",
     AnsweredAt = "answered-at": "how the very port answered packets with a limited time to live: the least that was answered so, what was said, and the time to live with which that arrived",
     OtherHops = "other-hops": "devices on the way that answered other packets to the same host, as in hops",

@@ -15,6 +15,8 @@ pub enum Look {
     SmallPackets,
     /// Whether further connections open at once, where a request had to be repeated.
     Again,
+    /// What becomes of a connection over which nothing is said: whether it is closed or reset all the same.
+    Unasked,
     /// Whether packets of full size pass where small ones did.
     FullPackets,
     /// The same question by the way that was not chosen: directly, or through a proxy that a setting names.

@@ -79,6 +79,8 @@ pub enum SightingKind {
     HalfOpenEnded,
     /// A packet of the request arrived at this host (its firewall may still have dropped it).
     RequestIn,
+    /// This host has no route to whom a request came from, so that no answer can leave it.
+    NoWayBack,
     /// A packet of the answer left this host.
     ReplyOut,
     /// A refusal of the request left this host: a reset, or an ICMP message of its own.

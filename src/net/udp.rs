@@ -7,6 +7,7 @@ use socket2::{Domain, Protocol, Socket, Type};
 use tokio::net::UdpSocket;
 
 use super::Stopped;
+use super::failure::of_io;
 use super::trace::{OpenStep, Trace};
 use crate::model::evidence::{Failure, Icmp, StepKind};
 use crate::model::fact::Fact;
@@ -110,4 +111,13 @@ pub(super) fn route_from(peer: SocketAddr) -> Option<IpAddr> {
     let socket = Socket::new(Domain::for_address(peer), Type::DGRAM, Some(Protocol::UDP)).ok()?;
     socket.connect(&peer.into()).ok()?;
     Some(socket.local_addr().ok()?.as_socket()?.ip())
+}
+
+/// Whether this system has a route to `peer`. Of addresses that hold on one link only, the link is not known here.
+#[must_use]
+pub fn has_way_to(peer: SocketAddr) -> bool {
+    let of_one_link = matches!(peer.ip(), IpAddr::V6(v6) if v6.is_unicast_link_local());
+    let Ok(socket) = Socket::new(Domain::for_address(peer), Type::DGRAM, Some(Protocol::UDP)) else { return true };
+    let refused = |error: io::Error| matches!(of_io(&error).0, Failure::NetworkUnreachable | Failure::HostUnreachable);
+    of_one_link || !socket.connect(&peer.into()).is_err_and(refused)
 }

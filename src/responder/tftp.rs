@@ -13,6 +13,7 @@ use tokio::net::UdpSocket;
 use tokio::time::{Instant, timeout_at};
 
 use super::datagram::Letter;
+use crate::model::evidence::Failure;
 use crate::model::probe::Protocol;
 use crate::model::token::Token;
 use crate::net::failure::of_io;
@@ -174,7 +175,8 @@ impl Transfer {
     async fn send_window(&self, socket: &UdpSocket, last: usize) -> io::Result<usize> {
         let end = last.min(self.next + self.window - 1);
         for block in self.next..=end {
-            socket.send(&self.block(block).encode()).await?;
+            let sent = socket.send(&self.block(block).encode()).await;
+            heard_of_size(sent)?;
         }
         Ok(end)
     }
@@ -188,11 +190,19 @@ impl Transfer {
     }
 }
 
+/// Nothing where a router has told that an earlier block was too big: the system cuts what is sent again into fragments.
+fn heard_of_size<T>(result: io::Result<T>) -> io::Result<Option<T>> {
+    match result {
+        Err(error) if of_io(&error).0 == Failure::Rejected => Ok(None),
+        other => other.map(Some),
+    }
+}
+
 /// The next acknowledgement; nothing where the peer ends the transfer.
 async fn acknowledgement(socket: &UdpSocket) -> io::Result<Option<u16>> {
     let mut buffer = [0; 1024];
     loop {
-        let length = socket.recv(&mut buffer).await?;
+        let Some(length) = heard_of_size(socket.recv(&mut buffer).await)? else { continue };
         match Packet::decode(&buffer[..length]) {
             Ok(Packet::Ack(block)) => return Ok(Some(block)),
             Ok(Packet::Error { .. }) => return Ok(None),

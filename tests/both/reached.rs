@@ -8,7 +8,7 @@ use bothways::model::run::{Outcome, Receipt};
 use bothways::model::sighting::AnsweredBy::{Nothing, Responder, Service};
 use bothways::model::sighting::Means::{ConnectionTable, Counters, Packets};
 use bothways::model::sighting::SightingKind::{
-    HalfOpen, HalfOpenEnded, RefusalOut, ReplyIn, ReplyOut, ReplyRefused, RequestIn, RequestOut,
+    HalfOpen, HalfOpenEnded, NoWayBack, RefusalOut, ReplyIn, ReplyOut, ReplyRefused, RequestIn, RequestOut,
 };
 use bothways::model::sighting::{Sighting, SightingKind, Sightings};
 
@@ -37,6 +37,11 @@ fn a_dropped_connection_splits_into_its_halves() {
             "packets came and went",
             at(Service).watching(&[Packets]).saw(RequestIn).saw(ReplyOut),
             says(REPLY, PROVEN, NETWORK),
+        ),
+        (
+            "packets came, and there is no way back",
+            at(Service).watching(&[Packets]).saw(RequestIn).saw(NoWayBack),
+            says(REPLY, PROVEN, HOST),
         ),
         ("packets came only", at(Service).watching(&[Packets]).saw(RequestIn), says(REQUEST, PROVEN, HOST)),
         ("packets came, nobody listens", at(Nothing).watching(&[Packets]).saw(RequestIn), says(REQUEST, LIKELY, HOST)),

@@ -74,6 +74,10 @@ fn resets() -> Vec<(&'static str, Seen)> {
     vec![
         ("a reset, and no distance", reset()),
         (
+            "a reset, and other requests to the very port are accepted meanwhile",
+            reset().fact(Fact::ConnectsTried, 3).fact(Fact::ConnectsRepeated, 2),
+        ),
+        (
             "a reset that has passed as many routers as the host's other answers",
             reset().others_pass().answered(None, "refused", Some(126)),
         ),
@@ -166,6 +170,10 @@ fn silences() -> Vec<(&'static str, Seen)> {
         ("silence, and a device answers for this port, and nothing behind it at all", silence().hops(near)),
         ("silence, and no router is between", silence().fact(Fact::OnLink, true)),
         ("silence alone", silence()),
+        (
+            "silence, and other requests to the very port are accepted meanwhile",
+            silence().hops(&[(1, FIRST, 64)]).answered(Some(3), "accepted", None),
+        ),
         (
             "silence, but further packets to the port are answered with an ICMP prohibition",
             silence().hops(near).fact(Fact::AnsweredAt, prohibited),

@@ -2,7 +2,7 @@
 
 use super::near;
 use super::view::View;
-use crate::model::finding::{Confidence, Judgement, Lost, Who};
+use crate::model::finding::{Confidence, Judgement, Lost, Status, Who};
 use crate::model::sighting::{AnsweredBy, Means};
 
 pub(super) fn judge(view: &View) -> Option<Judgement> {
@@ -22,6 +22,9 @@ pub(super) fn judge(view: &View) -> Option<Judgement> {
     }
     if trail.request_in && trail.refusal_out {
         return Some(refusal_lost(view));
+    }
+    if trail.request_in && trail.no_way_back {
+        return Some(without_way_back(view));
     }
     if trail.request_in {
         return Some(stopped_at_host(view));
@@ -89,6 +92,17 @@ fn kept_back(view: &View) -> Judgement {
     )
 }
 
+/// The host can't answer: a system without a route back takes no request of TCP.
+pub(super) fn without_way_back(view: &View) -> Judgement {
+    let (target, prober) = (view.target(), view.prober);
+    let sentence = format!(
+        "The request to {target} arrived there, but no answer left that host: it has no route back to {prober}."
+    );
+    let lost = known(view, Lost::Reply, view.proof_of_presence(), sentence);
+    Judgement { status: Status::Fail, ..lost }
+        .remedy(Who::TargetHost, format!("Set a route from {target} back to {prober}."))
+}
+
 /// The host refused, and not even that came back.
 fn refusal_lost(view: &View) -> Judgement {
     let (target, prober) = (view.target(), view.prober);
@@ -119,7 +133,11 @@ fn stopped_at_host(view: &View) -> Judgement {
             ),
         );
     }
-    let sentence = format!("The connection request to {target} arrived at that host, but its own firewall dropped it.");
+    let or = if view.responder() { "" } else { ", or the service there takes no more connections" };
+    let sentence = format!(
+        "The connection request to {target} arrived at that host, but its own firewall dropped it, or its reverse path filter, \
+         where it answers by another network{or}."
+    );
     known(view, Lost::Request, view.proof_of_presence(), sentence)
         .remedy(Who::TargetHost, format!("{} The rule is missing in the firewall of that host itself.", view.rule()))
 }

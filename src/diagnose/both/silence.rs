@@ -20,6 +20,9 @@ pub(super) fn judge(view: &View) -> Option<Judgement> {
     if trail.request_in && trail.reply_out {
         return Some(on_its_way_back(view, view.proof_of_presence()));
     }
+    if trail.request_in && trail.no_way_back {
+        return Some(dropped::without_way_back(view));
+    }
     if trail.request_in && trail.reply_refused && !trail.refusal_out && view.watched(Means::Packets) {
         return Some(kept_back(view));
     }

@@ -15,6 +15,8 @@ use crate::model::sighting::{Means, Sighting, SightingKind, Sightings};
 pub(super) struct Trail {
     pub request_in: bool,
     pub reply_out: bool,
+    /// That host has no route back to where the request came from.
+    pub no_way_back: bool,
     pub half_open: bool,
     /// A refusal of the request left that host.
     pub refusal_out: bool,
@@ -61,6 +63,7 @@ impl Trail {
         Self {
             request_in: has(SightingKind::RequestIn),
             reply_out: own.iter().any(answers),
+            no_way_back: has(SightingKind::NoWayBack),
             half_open: has(SightingKind::HalfOpen),
             refusal_out: has(SightingKind::RefusalOut),
             reply_refused: has(SightingKind::ReplyRefused),

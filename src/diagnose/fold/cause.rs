@@ -3,7 +3,7 @@
 //! The broadest explanation goes first: this machine itself, its name servers, its proxy, one device on the way, a host that is
 //! silent on everything; only then the single port, and last the single conversation.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use crate::model::certificate::Presented;
 use crate::model::code::{Code, Group};
@@ -11,7 +11,7 @@ use crate::model::evidence::{Failure, Icmp, Step, StepKind};
 use crate::model::fact::Fact;
 use crate::model::finding::Status;
 use crate::model::flow::Transport;
-use crate::model::run::{Outcome, RunInfo};
+use crate::model::run::{Outcome, Peer, RunInfo};
 
 /// What explains an outcome.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -38,6 +38,8 @@ pub(super) enum Cause {
     Neighbour { tester: Tester, host: String },
     /// Nothing comes back from a host, whatever it is asked.
     SilentHost { tester: Tester, host: String },
+    /// Nothing is exchanged with an address by which the far side is not spoken to, and always for the same reason.
+    LostAlike { tester: Tester, host: String },
     /// Nothing comes back from any host.
     SilentNetwork { tester: Tester },
     /// One port.
@@ -57,16 +59,19 @@ pub(super) enum Tester {
 pub(super) struct Surroundings<'a> {
     run: &'a RunInfo,
     silent: Vec<(Tester, String)>,
+    lost_alike: Vec<(Tester, String)>,
     /// The testers for whom everything is silent, beyond one host.
     cut_off: Vec<Tester>,
 }
 
 impl<'a> Surroundings<'a> {
     pub fn of(outcomes: &[Outcome], run: &'a RunInfo) -> Self {
-        let mut around = Self { run, silent: Vec::new(), cut_off: Vec::new() };
+        let mut around = Self { run, silent: Vec::new(), lost_alike: Vec::new(), cut_off: Vec::new() };
         // Machines that talk to each other over a control channel are neither off nor cut off.
         if run.peer.is_none() {
             around.look_for_silence(outcomes);
+        } else {
+            around.look_for_lost_alike(outcomes);
         }
         around
     }
@@ -86,6 +91,37 @@ impl<'a> Surroundings<'a> {
             self.silent.extend(silent.into_iter().map(|host| (tester, host.to_owned())));
             self.cut_off.extend(cut_off.then_some(tester));
         }
+    }
+
+    fn look_for_lost_alike(&mut self, outcomes: &[Outcome]) {
+        for tester in [Tester::This, Tester::Other] {
+            let beyond = |outcome: &&Outcome| went_out(outcome) && self.tester(outcome) == tester;
+            let direct: Vec<&Outcome> = outcomes.iter().filter(beyond).collect();
+            let mut hosts: Vec<&str> = direct.iter().filter_map(|outcome| outcome.host()).collect();
+            hosts.sort_unstable();
+            hosts.dedup();
+            for host in hosts {
+                let of_host: Vec<&Outcome> =
+                    direct.iter().copied().filter(|outcome| outcome.host() == Some(host)).collect();
+                if of_host.iter().all(|outcome| self.is_apart(outcome, tester)) && are_lost_alike(&of_host) {
+                    self.lost_alike.push((tester, host.to_owned()));
+                }
+            }
+        }
+    }
+
+    /// Whether it surely went to another address than the control channel does. Of the far side's channel only the family of
+    /// this side's address is known.
+    fn is_apart(&self, outcome: &Outcome, tester: Tester) -> bool {
+        let ip = |peer: &Peer| {
+            let with_port = peer.address.parse::<SocketAddr>().ok().map(|address| address.ip());
+            with_port.or_else(|| peer.address.parse().ok())
+        };
+        let channel = self.run.peer.as_ref().and_then(ip);
+        channel.zip(outcome.ip(Fact::Address)).is_some_and(|(channel, asked)| {
+            let (channel, asked) = (channel.to_canonical(), asked.to_canonical());
+            if tester == Tester::This { channel != asked } else { channel.is_ipv4() != asked.is_ipv4() }
+        })
     }
 
     fn tester(&self, outcome: &Outcome) -> Tester {
@@ -117,6 +153,28 @@ fn all_silent(outcomes: &[&Outcome]) -> bool {
     outcomes.iter().all(|outcome| is_silent(outcome)) && outcomes.iter().any(|outcome| outcome.code == Code::Dropped)
 }
 
+/// Whether everything that was asked on several ports was lost, on the same half of the way and by the fault of the same party.
+fn are_lost_alike(outcomes: &[&Outcome]) -> bool {
+    let Some(first) = outcomes.first() else { return false };
+    let who = |outcome: &Outcome| outcome.remedy.as_ref().map(|remedy| remedy.who);
+    let alike = |outcome: &Outcome| {
+        let silent = matches!(
+            outcome.code,
+            Code::Dropped | Code::NoAnswer | Code::SqlBrowserSilent | Code::TftpTransferPortBlocked
+        );
+        silent
+            && matches!(outcome.status, Status::Fail | Status::Unknown)
+            && outcome.path.rejected_by.is_none()
+            && (outcome.lost, who(outcome)) == (first.lost, who(first))
+    };
+    let mut hops = outcomes.iter().filter_map(|outcome| outcome.path.last_hop).map(|hop| hop.address);
+    let one_hop = hops.next().is_none_or(|hop| hops.all(|other| other == hop));
+    one_hop
+        && outcomes.iter().all(|outcome| alike(outcome))
+        && outcomes.iter().any(|outcome| outcome.code == Code::Dropped)
+        && outcomes.iter().any(|outcome| (outcome.transport, outcome.port) != (first.transport, first.port))
+}
+
 /// Whether a host is silent on every one of several ports.
 fn is_silent_host(outcomes: &[&Outcome]) -> bool {
     let first = outcomes.first().map(|outcome| (outcome.transport, outcome.port));
@@ -144,6 +202,10 @@ impl Cause {
 }
 
 fn silence(outcome: &Outcome, tester: Tester, around: &Surroundings) -> Option<Cause> {
+    let alike = |host: &str| around.lost_alike.iter().any(|(of, name)| *of == tester && name == host);
+    if let Some(host) = outcome.host().filter(|host| went_out(outcome) && alike(host)) {
+        return Some(Cause::LostAlike { tester, host: host.to_owned() });
+    }
     if !is_silent(outcome) || proxy(outcome).is_some() {
         return None;
     }

@@ -39,7 +39,8 @@ fn untested(group: &Group) -> String {
 /// The outcome that says most of the cause; of several ports, the first among the surest.
 fn telling<'a>(group: &Group<'a>) -> Option<&'a Outcome> {
     let of_one_port = matches!(group.cause, Cause::Port { .. });
-    let weight = |outcome: &Outcome| (outcome.confidence, of_one_port && outcome.lost.is_some());
+    let plain = |outcome: &Outcome| matches!(group.cause, Cause::LostAlike { .. }) && outcome.code == Code::Dropped;
+    let weight = |outcome: &Outcome| (plain(outcome), outcome.confidence, of_one_port && outcome.lost.is_some());
     group.explained.iter().copied().reduce(|best, next| if weight(next) > weight(best) { next } else { best })
 }
 

@@ -18,6 +18,7 @@ mod stage;
 mod tcp;
 mod tftp;
 mod tls;
+mod unasked;
 mod websocket;
 
 use std::net::{IpAddr, SocketAddr};

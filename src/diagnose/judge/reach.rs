@@ -102,6 +102,10 @@ fn refused(case: &Case) -> Judgement {
     if case.evidence.holds(Fact::KeptBack) {
         return dropped::refused_here(case);
     }
+    let number = |fact| case.evidence.number(fact).unwrap_or_default();
+    if number(Fact::ConnectsTried) > number(Fact::ConnectsRepeated) {
+        return dropped::taken_meanwhile(case, "refused this connection");
+    }
     if let Some(stranger) = case.address.and_then(|address| answerer::stranger(case.evidence, address.ip())) {
         return answerer::refused_in_path(case, stranger);
     }

@@ -2,7 +2,7 @@
 
 use super::{
     Case, http, intercepted, loss, name, other_way, packets, proxy, reach, smb, sql, sql_browser, tcp, tftp, tls,
-    unforeseen, websocket,
+    unasked, unforeseen, websocket,
 };
 use crate::model::code::Code;
 use crate::model::evidence::{Failure, StepKind};
@@ -15,7 +15,7 @@ use crate::model::probe::Protocol;
 #[must_use]
 pub fn judge(case: &Case) -> Judgement {
     let judgement = packets::judge(case, || by_stage(case)).unwrap_or_else(|| {
-        let judgement = by_stage(case);
+        let judgement = unasked::told(case, by_stage(case));
         if tls::hellos_tell(case, &judgement) {
             reach::with_device(case, judgement)
         } else {

@@ -56,6 +56,13 @@ pub(super) enum Brought {
     Unasked,
 }
 
+impl Brought {
+    /// Whether this machine itself kept the packet back; nothing where it was not asked.
+    pub(super) fn kept_back(self) -> Option<bool> {
+        (self != Self::Unasked).then_some(self == Self::KeptBack)
+    }
+}
+
 /// Packets that all looks together may have on their way: the checks themselves need sockets too.
 static ON_THEIR_WAY: Semaphore = Semaphore::const_new(256);
 

@@ -63,7 +63,7 @@ impl<'a> View<'a> {
     /// Where packets to the very port are lost: which devices answer them, and which answer only others.
     pub async fn follow(&self) {
         if self.on_link() {
-            self.tell_kept_back(self.paths.kept_back(&self.packets).await);
+            self.look_next_to_here().await;
             return;
         }
         let (swept, (other, others)) = tokio::join!(self.very_port(), self.others());
@@ -104,7 +104,16 @@ impl<'a> View<'a> {
 
     /// Whether this machine's own firewall refuses in the host's name.
     async fn look_here(&self) {
-        self.tell_kept_back(self.paths.refused_here(&self.packets).await);
+        self.tell_kept_back(self.paths.refused_here(&self.packets).await.kept_back());
+    }
+
+    /// Whether this machine keeps requests back, or another one is answered.
+    async fn look_next_to_here(&self) {
+        let brought = self.paths.next_to_here(&self.packets).await;
+        self.tell_kept_back(brought.kept_back());
+        if let Brought::Answer(answered) = brought {
+            self.trace.fact(Fact::AnsweredAt, json!(answered));
+        }
     }
 
     /// Asks the very port once, and says whether an ICMP message answers within that time.

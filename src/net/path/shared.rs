@@ -28,8 +28,8 @@ pub struct Paths {
     swept: Mutex<HashMap<Packets, watch::Receiver<Swept>>>,
     arrivals: Mutex<HashMap<Packets, Arc<OnceCell<Option<Answered>>>>>,
     none_nearer: Mutex<HashMap<Packets, Arc<OnceCell<bool>>>>,
-    kept_back: Mutex<HashMap<Packets, Arc<OnceCell<Option<bool>>>>>,
-    refused_here: Mutex<HashMap<Packets, Arc<OnceCell<Option<bool>>>>>,
+    next_to_here: Mutex<HashMap<Packets, Arc<OnceCell<Brought>>>>,
+    refused_here: Mutex<HashMap<Packets, Arc<OnceCell<Brought>>>>,
     own: OnceLock<Vec<IpAddr>>,
     compared: Mutex<HashMap<Packets, Arc<OnceCell<Compared>>>>,
     answering: Mutex<Vec<Answering>>,
@@ -121,27 +121,21 @@ impl Paths {
         once(&self.compared, packets).get_or_init(|| compare::compare(packets, way, other, others)).await.clone()
     }
 
-    /// Whether this machine itself keeps connection requests back; nothing where the system does not tell.
-    pub(super) async fn kept_back(&self, packets: &Packets) -> Option<bool> {
-        *once(&self.kept_back, packets).get_or_init(|| keeps_back(packets, Limits::default())).await
+    /// What a further connection request to a port brings to which no router is on the way.
+    pub(super) async fn next_to_here(&self, packets: &Packets) -> Brought {
+        *once(&self.next_to_here, packets).get_or_init(|| asked_again(packets, Limits::default())).await
     }
 
-    /// Whether it is this machine itself that refuses: requests that ignore the refusal are sent again, and fail to be.
-    pub(super) async fn refused_here(&self, packets: &Packets) -> Option<bool> {
-        *once(&self.refused_here, packets).get_or_init(|| keeps_back(packets, DEAF)).await
+    /// What connection requests bring that ignore a refusal: where they fail to be sent again, it is this machine itself that
+    /// refuses.
+    pub(super) async fn refused_here(&self, packets: &Packets) -> Brought {
+        *once(&self.refused_here, packets).get_or_init(|| asked_again(packets, DEAF)).await
     }
 }
 
-/// Whether a connection request can't be sent again.
-async fn keeps_back(packets: &Packets, limits: Limits) -> Option<bool> {
-    if packets.kind != Kind::Tcp {
-        return None;
-    }
-    match ask(packets, limits, REPEATED_AFTER).await {
-        Brought::KeptBack => Some(true),
-        Brought::Unasked => None,
-        _ => Some(false),
-    }
+/// What one connection request brings that has the time to be sent again.
+async fn asked_again(packets: &Packets, limits: Limits) -> Brought {
+    if packets.kind == Kind::Tcp { ask(packets, limits, REPEATED_AFTER).await } else { Brought::Unasked }
 }
 
 fn once<K: Clone + Eq + Hash, V>(cells: &Mutex<HashMap<K, Arc<OnceCell<V>>>>, key: &K) -> Arc<OnceCell<V>> {

@@ -5,6 +5,7 @@ use std::net::IpAddr;
 use super::seen::Seen;
 use crate::model::flow::Transport;
 use crate::model::sighting::SightingKind;
+use crate::net::udp;
 use crate::sys::Direction;
 use crate::wire::packet::{Carried, Packet, Read, Rejection};
 
@@ -48,9 +49,13 @@ impl Passing<'_> {
         if self.watched(transport).contains(&to.port()) && self.goes(Direction::In, to.ip()) {
             match carried {
                 Carried::Tcp { syn: true, ack: false, rst: false } | Carried::Udp => {
-                    self.seen.keep(SightingKind::RequestIn, transport, from, to);
+                    if self.seen.keep(SightingKind::RequestIn, transport, from, to) && !udp::has_way_to(from) {
+                        self.seen.keep(SightingKind::NoWayBack, transport, from, to);
+                    }
                 }
-                Carried::Tcp { rst: true, .. } => self.seen.keep(SightingKind::ReplyRefused, transport, from, to),
+                Carried::Tcp { rst: true, .. } => {
+                    self.seen.keep(SightingKind::ReplyRefused, transport, from, to);
+                }
                 Carried::Tcp { .. } => {}
             }
             if carried == Carried::Udp {
@@ -62,7 +67,9 @@ impl Passing<'_> {
                 Carried::Tcp { syn: true, ack: true, .. } | Carried::Udp => {
                     self.seen.keep(SightingKind::ReplyOut, transport, to, from);
                 }
-                Carried::Tcp { rst: true, .. } => self.seen.keep(SightingKind::RefusalOut, transport, to, from),
+                Carried::Tcp { rst: true, .. } => {
+                    self.seen.keep(SightingKind::RefusalOut, transport, to, from);
+                }
                 Carried::Tcp { .. } => {}
             }
         } else if carried == Carried::Udp

@@ -47,9 +47,9 @@ impl Seen {
         }
     }
 
-    /// Keeps a sighting unless it is known; beyond the bounds the oldest is forgotten for it.
-    pub fn keep(&mut self, kind: SightingKind, transport: Transport, remote: SocketAddr, local: SocketAddr) {
-        self.keep_any(kind, transport, remote, local, None);
+    /// Keeps a sighting unless it is known; beyond the bounds the oldest is forgotten for it. Whether it is new.
+    pub fn keep(&mut self, kind: SightingKind, transport: Transport, remote: SocketAddr, local: SocketAddr) -> bool {
+        self.keep_any(kind, transport, remote, local, None)
     }
 
     /// Keeps a sighting of an ICMP message.
@@ -71,10 +71,10 @@ impl Seen {
         remote: SocketAddr,
         local: SocketAddr,
         icmp: Option<Icmp>,
-    ) {
+    ) -> bool {
         let (remote, local) = (plain(remote), plain(local));
         if !self.known.insert((kind, transport, remote, local)) {
-            return;
+            return false;
         }
         if (kind, transport) == (SightingKind::RequestIn, Transport::Tcp) {
             self.requests += 1;
@@ -93,6 +93,7 @@ impl Seen {
         }
         let at_ms = self.now();
         self.by_peer.entry(peer).or_default().push_back(Sighting { kind, transport, remote, local, at_ms, icmp });
+        true
     }
 
     fn forget_oldest_of(&mut self, peer: IpAddr) {

@@ -1,21 +1,25 @@
 //! What silence means, with what was seen of the way: where the packets are lost.
 
 use super::icmp;
+use crate::diagnose::flaky;
 use crate::diagnose::judge::Case;
 use crate::model::code::Code;
 use crate::model::fact::Fact;
 use crate::model::finding::{Confidence, Judgement, Lost, Who};
 use crate::model::flow::Transport;
-use crate::model::way::{Passed, Way};
+use crate::model::way::{Passed, Said, Way};
 
 pub(super) fn judge(case: &Case) -> Judgement {
     if kept_back(case) {
         return kept_back_here(case);
     }
+    let way = Way::of_port(case.evidence);
+    if way.end.is_some_and(|end| end.said == Said::Accepted) {
+        return taken_meanwhile(case, "did not answer this connection's requests");
+    }
     if let Some(told) = told_of_way(case) {
         return told;
     }
-    let way = Way::of_port(case.evidence);
     match way.last() {
         Some(last) => beyond(case, last),
         None if case.evidence.holds(Fact::OnLink) => on_link(case),
@@ -38,6 +42,17 @@ fn vanished(case: &Case) -> Option<Judgement> {
         Some(last) => between(case, last, &next),
         None => before_first(case, &next),
     })
+}
+
+/// Other requests to the very port were accepted while those of the conversation were not.
+pub(super) fn taken_meanwhile(case: &Case, what: &str) -> Judgement {
+    let target = case.target();
+    let sentence = format!(
+        "{target} {what}, and accepted others at the same time: the way is open for some connections only, as behind a balancer of \
+         which one member does not serve, or a limit on new connections."
+    );
+    let remedy = Some(flaky::remedy(&target));
+    Judgement { remedy, ..Judgement::warn(Code::Flaky, Confidence::Proven, sentence) }
 }
 
 /// Nothing of the port's packets was answered, and the system counted them as not sent.
