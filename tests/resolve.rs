@@ -296,3 +296,59 @@ async fn the_operating_system_knows_localhost() {
     let seen = resolve(&Resolver::comparing_with(vec![server]), "localhost").await;
     assert!(seen.found().contains(&"127.0.0.1"), "{:?}", seen.found());
 }
+
+#[tokio::test]
+async fn a_refusal_that_does_not_repeat_the_question_is_one() {
+    let refusing = Hostile::udp(|question| vec![[&question[..2], &[0x81, 0x05], &[0; 8]].concat()]).await;
+    let resolver = Resolver::comparing_with(vec![refusing.address]).with_system(system(&[]));
+    let seen = resolve(&resolver, "four.example.test").await;
+    assert_eq!(seen.failure(), Some(Failure::NameServerFailed));
+    assert!(seen.evidence.text(Fact::DnsFailure).is_some_and(|text| text.contains("Refused")), "{:?}", seen.notes());
+}
+
+#[tokio::test]
+async fn a_refusal_is_told_beside_a_silent_server_even_when_the_system_hangs() {
+    let (refusing, silent) = (answering(5).await, Hostile::udp(|_| Vec::new()).await);
+    let servers = vec![silent.address, refusing.address];
+    let resolver = Resolver::comparing_with(servers).with_system(hanging_system());
+    let seen = resolve(&resolver, "four.example.test").await;
+    assert_eq!(seen.failure(), Some(Failure::NameServerFailed));
+    assert_eq!(seen.listed(Fact::NameServers).len(), 2, "what each of them says");
+}
+
+/// A name server that gives this address for every name of the kind A, the last byte by the number of such questions before.
+async fn giving(last: impl Fn(usize) -> u8 + Send + Sync + 'static) -> Hostile {
+    let asked = AtomicUsize::new(0);
+    Hostile::udp(move |question| {
+        let mut answer = question.to_vec();
+        answer[2..4].copy_from_slice(&[0x81, 0x80]);
+        // The type is before the class, which ends the question; nothing follows it here.
+        if question[question.len() - 3] == 1 {
+            answer[7] = 1;
+            let last = last(asked.fetch_add(1, Ordering::Relaxed));
+            answer.extend_from_slice(b"\xc0\x0c\0\x01\0\x01\0\0\0\0\0\x04\xc6\x33\x64");
+            answer.push(last);
+        }
+        vec![answer]
+    })
+    .await
+}
+
+#[tokio::test]
+async fn addresses_that_are_handed_out_in_turn_are_no_disagreement_and_all_tried() {
+    let server = giving(|asked| if asked % 2 == 0 { 2 } else { 1 }).await;
+    let resolver = Resolver::comparing_with(vec![server.address]).with_system(system(&["198.51.100.1"]));
+    let seen = resolve(&resolver, "turns.example.test").await;
+    assert_eq!(seen.found(), ["198.51.100.1", "198.51.100.2"]);
+    assert_eq!(seen.evidence.fact(Fact::DnsAddresses), None);
+}
+
+#[tokio::test]
+async fn an_address_that_is_given_to_any_name_is_known_as_such() {
+    let (portal, server) = (giving(|_| 7).await, dnsmasq());
+    for (address, given) in [(portal.address, vec!["198.51.100.7"]), (server.1, Vec::new())] {
+        let resolver = Resolver::with_name_servers(vec![address]).with_system(system(&[]));
+        let seen = resolve(&resolver, "four.example.test").await;
+        assert_eq!(seen.listed(Fact::GivenToAnyName), given);
+    }
+}

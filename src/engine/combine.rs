@@ -39,10 +39,11 @@ impl Heard {
 /// One judgement and one record out of what all addresses gave.
 pub(super) fn combine(planned: &PlannedProbe, names: Evidence, heard: Vec<Heard>) -> Attempt {
     let addresses: Vec<IpAddr> = heard.iter().map(|one| one.address.ip()).collect();
-    let judgement = judge::with_names(judgement(planned, &heard), &planned.ask, &names, &addresses);
-    let mut evidence = names;
     // The facts are those of the address that fared best; the steps are everyone's.
     let best = heard.iter().min_by_key(|one| one.judgement.status.weight());
+    let seen = best.map(|best| &best.evidence);
+    let judgement = judge::with_names(judgement(planned, &heard), &planned.ask, &names, seen, &addresses);
+    let mut evidence = names;
     if let Some(best) = best {
         evidence.facts.extend(best.evidence.facts.clone());
         evidence.facts.insert(Fact::Address.word().to_owned(), best.address.to_string().into());

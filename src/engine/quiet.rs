@@ -170,7 +170,7 @@ fn judge_again(planned: &PlannedProbe, address: SocketAddr, found: &Facts, outco
         Evidence { steps: std::mem::take(&mut outcome.steps), facts: std::mem::take(&mut outcome.facts) };
     evidence.facts.extend(found.clone());
     let case = Case { flow: &planned.flow, ask: &planned.ask, address: Some(address), evidence: &evidence };
-    let judgement = judge::with_names(judge::judge(&case), &planned.ask, &evidence, &[address.ip()]);
+    let judgement = judge::with_names(judge::judge(&case), &planned.ask, &evidence, Some(&evidence), &[address.ip()]);
     let attempts = outcome.attempts;
     *outcome = runner::outcome(&planned, judgement.clone(), Attempt { judgement, evidence }, attempts);
 }

@@ -53,6 +53,7 @@ facts! {
     SystemTook = "system-took": "seconds in which the operating system resolved the name, where those are many",
     NameServers = "name-servers": "what each name server that answered says of the name, where that matters",
     NameServersSilent = "name-servers-silent": "how many name servers had not answered",
+    GivenToAnyName = "given-to-any-name": "addresses of the name that the name servers give to a name that nobody has as well",
     CompletedName = "completed-name": "the full name that a search suffix made of the name asked for, which by itself does not exist",
     OtherOpens = "other-opens": "addresses that the other way of resolving gives, and that accept connections where the ones used do not",
     Banner = "banner": "the first bytes that came back, made printable",

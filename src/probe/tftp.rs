@@ -7,8 +7,9 @@
 //! # What is asked
 //! A named file, or `bothways-` and this probe's token: "file not found" proves the path both ways as well as a file
 //! does. Of a file that is there, as much is read as shows that the server hears the acknowledgements, which go to its
-//! transfer port: a firewall that lets the request pass may drop those. `tsize=0` asks for the size. A block size is asked for only where the check names one or the whole file is
-//! read: then 1428, which with all headers fits an Ethernet path with room for a tunnel, is the default.
+//! transfer port: a firewall that lets the request pass may drop those. A responder, known by the token, is asked for a
+//! file as well, for the same. `tsize=0` asks for the size. A block size is asked for only where the check names one or the
+//! whole file is read: then 1428, which with all headers fits an Ethernet path with room for a tunnel, is the default.
 
 mod talk;
 mod window;
@@ -22,7 +23,7 @@ use self::talk::{Talk, Transfer, shown};
 use crate::model::ask::Ask;
 use crate::model::evidence::{Failure, StepKind};
 use crate::model::fact::Fact;
-use crate::model::probe::Tftp;
+use crate::model::probe::{Tftp, TftpRead};
 use crate::model::token::Token;
 use crate::net::trace::Trace;
 use crate::net::udp::Datagrams;
@@ -49,9 +50,19 @@ pub(super) async fn run(
     match answer {
         Answer::Error { code, message } => {
             talk::publish_error(code, &message, trace);
-            Ok(())
+            if message == wire::echo(&ask.token) { read_any(&mut talk, ask, trace).await } else { Ok(()) }
         }
         Answer::File(transfer) => talk.read(transfer, settings.read.unwrap_or_default()).await,
+    }
+}
+
+/// Reads the beginning of a file from a responder, which has every one where it was told of none: its error needs no
+/// acknowledgement, and so does not show that those reach its transfer port.
+async fn read_any(talk: &mut Talk<'_>, ask: &Ask, trace: &Trace) -> Result<(), Stopped> {
+    let request = Request::octet("any-file", Options::default().with(option::TRANSFER_SIZE, 0));
+    match ask_for(talk, &request, ask, trace).await? {
+        Answer::Error { .. } => Ok(()),
+        Answer::File(transfer) => talk.read(transfer, TftpRead::Start).await,
     }
 }
 

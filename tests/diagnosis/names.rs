@@ -39,8 +39,11 @@ fn known(facts: &[(Fact, Value)]) -> Evidence {
 /// The flow is judged so by itself, and this is known of its name.
 fn beside(judgement: Judgement, facts: &[(Fact, Value)]) -> Judgement {
     let addresses: [IpAddr; 1] = [HOST.parse().expect("an address")];
-    judge::with_names(judgement, &asked().ask, &known(facts), &addresses)
+    judge::with_names(judgement, &asked().ask, &known(facts), None, &addresses)
 }
+
+const ANY_NAME: &str = "the name servers give the address to a name that nobody has as well, and a page in plain HTTP from there \
+                        proves nothing";
 
 fn differing() -> Vec<(Fact, Value)> {
     vec![(Fact::SystemAddresses, vec![HOST].into()), (Fact::DnsAddresses, vec![OTHER].into())]
@@ -58,7 +61,10 @@ fn failures() -> Vec<(&'static str, Judgement)> {
         ("the address is `0.0.0.0` or `::`", sinkhole.judged()),
         ("no name server answers", fails(Failure::NameServerSilent).judged()),
         ("no name server answers", fails(Failure::TimedOut).judged()),
-        ("they answer with a failure or refuse", fails(Failure::NameServerFailed).judged()),
+        (
+            "they answer with a failure or refuse, or some do and the others not at all",
+            fails(Failure::NameServerFailed).judged(),
+        ),
     ]
 }
 
@@ -72,6 +78,7 @@ fn disorder() -> Vec<(&'static str, Judgement)> {
     vec![
         (slow, beside(works(), &[(Fact::SystemTook, "4.0".into())])),
         (slow, beside(works(), &[(Fact::SystemFailure, "no answer in time".into())])),
+        (ANY_NAME, beside(works(), &[(Fact::GivenToAnyName, vec![HOST].into())])),
         (differs, beside(works(), &differing())),
         (differs, beside(works(), &[(Fact::CompletedName, "mdm.lab.test.corp.test".into())])),
         (
@@ -93,4 +100,12 @@ fn a_failure_of_another_cause_stays_with_a_remark() {
     let told = beside(fails, &differing());
     assert_eq!(told.code, Code::Refused);
     assert!(told.sentence.contains(OTHER), "{}", told.sentence);
+}
+
+#[test]
+fn what_a_responder_answers_is_its_own_whatever_else_its_address_is_given_to() {
+    let works = Judgement::pass("The responder answered with this probe's own token.");
+    let names = known(&[(Fact::GivenToAnyName, vec![HOST].into())]);
+    let judged = judge::with_names(works, &asked().ask, &names, Some(&known(&[(Fact::Echoed, true.into())])), &[]);
+    assert_eq!(judged.code, Code::Ok);
 }

@@ -25,7 +25,8 @@ fn error(file: Option<&str>, code: u8) -> Seen {
 
 fn conversations() -> Vec<(&'static str, Seen)> {
     let answered = "any TFTP answer, an error included, where no file is named; else the file";
-    let repeated = "the first answer again and again: acknowledgements to the new port are lost";
+    let repeated = "the first answer again and again, or a responder's first answer and nothing more: acknowledgements to the new \
+                    port are lost";
     let stops = "the transfer stops";
     vec![
         (answered, error(None, 1)),
@@ -34,6 +35,7 @@ fn conversations() -> Vec<(&'static str, Seen)> {
         ("another error for it", error(Some("boot.img"), 2)),
         ("another error for it", error(Some("boot.img"), 0)),
         (repeated, begun().fact(Fact::FileRead, 512).fact(Fact::Repeats, 2).fails(StepKind::Reply, Failure::TimedOut)),
+        (repeated, begun().fact(Fact::Echoed, true).fact(Fact::FileRead, 0).fails(StepKind::Reply, Failure::TimedOut)),
         (
             "the new port is rejected by ICMP of another device",
             begun().told(StepKind::Reply, ErrorKind::HostUnreachable, icmp(3, 13, FIRST)),

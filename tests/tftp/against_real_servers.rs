@@ -221,15 +221,16 @@ async fn a_firewall_that_drops_packets_to_the_transfer_port_is_recognised_by_rep
 }
 
 #[tokio::test]
-async fn a_firewall_that_rejects_packets_to_the_transfer_port_is_no_closed_server() {
+async fn a_firewall_that_rejects_packets_to_the_transfer_port_is_told_from_a_server_that_ended() {
     let namespace = Namespace::new('r');
     let _daemon = dnsmasq(&namespace);
     namespace.on_arrival("udp dport != 69 reject with icmp admin-prohibited");
     let mut ask = reading("million", None, None, 69);
     ask.host.clone_from(&namespace.address);
     let seen = run(&ask).await;
-    assert_eq!((seen.judgement.status, seen.judgement.code), (Status::Fail, Code::TftpStalled), "{:?}", seen.evidence);
-    assert!(seen.judgement.sentence.contains("no longer takes packets"), "{}", seen.judgement.sentence);
+    let verdict = (seen.judgement.code, seen.judgement.lost);
+    assert_eq!(verdict, (Code::TftpTransferPortBlocked, Some(Lost::Request)), "{:?}", seen.evidence);
+    assert!(seen.judgement.sentence.contains("its own firewall"), "{}", seen.judgement.sentence);
 }
 
 #[tokio::test]

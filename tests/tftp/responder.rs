@@ -27,15 +27,16 @@ async fn open_at(address: IpAddr, file: Option<&str>, peers: Peers) -> (Open, Ar
 }
 
 #[tokio::test]
-async fn a_probe_without_a_file_gets_its_token_back() {
+async fn a_probe_without_a_file_gets_its_token_back_and_reads_on() {
     let (open, shared) = open(None, Peers::loopback()).await;
     let ask = asking(None, open.address.port());
     let seen = run(&ask).await;
     assert_eq!((seen.judgement.status, seen.judgement.code), (Status::Pass, Code::Ok), "{:?}", seen.evidence);
     assert!(seen.evidence.holds(Fact::Echoed));
     assert_ne!(seen.evidence.number(Fact::TransferPort), Some(u64::from(open.address.port())));
-    let [receipt] = &shared.receipts.all()[..] else { panic!("one receipt") };
-    assert_eq!(receipt.token.as_deref(), Some(ask.token.as_str()));
+    assert_eq!(seen.evidence.number(Fact::FileRead), Some(512), "its acknowledgements are heard");
+    let [receipt, read] = &shared.receipts.all()[..] else { panic!("two receipts") };
+    assert_eq!((receipt.token.as_deref(), read.token.as_deref()), (Some(ask.token.as_str()), None));
     assert_eq!(receipt.asked.as_deref(), Some(ask.token.labelled().as_str()));
     assert!(receipt.sent_bytes > 0 && receipt.sent_bytes <= receipt.received_bytes, "{receipt:?}");
     let port = seen.evidence.text(Fact::LocalAddress).and_then(|a| a.rsplit(':').next()).expect("a local port");

@@ -1,5 +1,7 @@
 //! What a conversation that stopped at the name stage means, and what names in disorder mean for one that went on.
 
+mod any_name;
+
 use std::net::IpAddr;
 
 use super::{Case, unforeseen};
@@ -152,8 +154,20 @@ fn server_failed(case: &Case) -> Judgement {
 /// What is known of the name beside a conversation with its addresses: a flow that works while names are in disorder works
 /// with a warning, and one that fails may fail for that.
 #[must_use]
-pub fn beside(judgement: Judgement, ask: &Ask, names: &Evidence, addresses: &[IpAddr]) -> Judgement {
+pub fn beside(
+    judgement: Judgement,
+    ask: &Ask,
+    names: &Evidence,
+    seen: Option<&Evidence>,
+    addresses: &[IpAddr],
+) -> Judgement {
     let (host, _) = ask.first_hop();
+    let redirected = judgement.status == Status::Warn && judgement.code == Code::HttpRedirected;
+    if (judgement.status == Status::Pass || redirected)
+        && let Some(anybody) = any_name::judge(ask, names, seen)
+    {
+        return anybody;
+    }
     match judgement.status {
         Status::Skip | Status::Error => judgement,
         Status::Pass => disorder(host, names).unwrap_or(judgement),
@@ -252,5 +266,5 @@ fn remarks(host: &str, names: &Evidence, addresses: &[IpAddr]) -> String {
         " The name leads to this machine itself: look into its hosts file, and for a DNS filter that answers so."
             .to_owned()
     });
-    differs.into_iter().chain(completed).chain(itself).collect()
+    differs.into_iter().chain(completed).chain(itself).chain(any_name::remark(names)).collect()
 }

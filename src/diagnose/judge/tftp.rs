@@ -154,13 +154,19 @@ fn slow(case: &Case, read: u64) -> Judgement {
 /// The transfer began, and then nothing new came.
 fn ran_dry(case: &Case, read: u64, port: u64) -> Judgement {
     let repeats = case.evidence.number(Fact::Repeats).unwrap_or_default();
-    if !read_nothing_but_repeats(case, read, repeats) {
+    // A responder sends nothing twice before it has heard something on its transfer port, and its first blocks are small.
+    let unheard = read == 0 && case.evidence.holds(Fact::Echoed);
+    if !unheard && !read_nothing_but_repeats(case, read, repeats) {
         return stalled(case, read, port);
     }
+    let then = match repeats {
+        0 => "then nothing more came".to_owned(),
+        1 => "then repeated that answer".to_owned(),
+        _ => format!("then repeated that answer {repeats} times"),
+    };
     let sentence = format!(
-        "{} answered a TFTP request and then {}: the acknowledgements sent to its transfer port {port} do not reach it.",
-        case.target(),
-        if repeats == 1 { "repeated that answer".to_owned() } else { format!("repeated that answer {repeats} times") }
+        "{} answered a TFTP request and {then}: the acknowledgements sent to its transfer port {port} do not reach it.",
+        case.target()
     );
     Judgement::fail(Code::TftpTransferPortBlocked, Confidence::Likely, sentence)
         .lost(Lost::Request)

@@ -1,14 +1,15 @@
 //! Which answer for a name counts, how long each way is waited for, and what the other way adds to it.
 
+use std::collections::HashSet;
 use std::net::IpAddr;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use futures_util::FutureExt;
 use futures_util::future::{Either, join_all, select};
 use tokio::time::timeout;
 
 use super::answer::{Answer, NoAddress};
-use super::{Asked, Way, system};
+use super::{Asked, Server, Way, system};
 use crate::model::evidence::Failure;
 use crate::model::fact::Fact;
 use crate::net::Stopped;
@@ -21,8 +22,12 @@ const PATIENCE: Duration = Duration::from_millis(1500);
 /// How long the system is waited for where the name servers have answered: it may ask them in turn, a silent one first,
 /// and take longer than the check has.
 const SYSTEM_PATIENCE: Duration = Duration::from_millis(1500);
+/// By when the system must have answered where the name servers have failed, some of them late: before a check's usual time is up.
+const LATEST: Duration = Duration::from_millis(4500);
 /// How long the system may take without a remark: by then its first question is lost or its name server overloaded.
 const SLOW: Duration = Duration::from_millis(2500);
+/// How often name servers that give other addresses than the system has are asked again: they may hand out one at a time.
+const ASKED_AGAIN: usize = 4;
 /// How long name servers are waited for that may say otherwise than the answer that came.
 const SECOND_OPINION: Duration = Duration::from_millis(300);
 
@@ -33,14 +38,22 @@ pub(super) struct Side {
     pub way: Way,
 }
 
+/// The name servers, each by itself.
+#[derive(Clone, Copy)]
+pub(super) struct Servers<'a> {
+    pub asked: &'a [Server],
+    /// Asks all of them anew.
+    pub ask_again: &'a (dyn Fn() -> Vec<Server> + Send + Sync),
+}
+
 /// Awaits the deciding way, and the other as long as it is useful; ends both steps.
 pub(super) async fn decide(
     deciding: Side,
     other: Side,
-    servers: &[Asked],
+    servers: Servers<'_>,
     trace: &Trace,
 ) -> Result<Vec<IpAddr>, Stopped> {
-    let way = deciding.way;
+    let (way, begun) = (deciding.way, Instant::now());
     match select(deciding.asked, other.asked).await {
         Either::Left((answer, other_asked)) => {
             // Where the system does not say why, the name servers do, in a time that is bounded.
@@ -55,13 +68,14 @@ pub(super) async fn decide(
                 // Name servers that are all silent leave the system with nothing but its own, longer, patience.
                 (Way::System, Some(Failure::NameServerSilent)) => Some(PATIENCE),
                 (Way::System, None | Some(Failure::NameNotFound | Failure::NameNoAddress)) => Some(SYSTEM_PATIENCE),
+                (Way::System, Some(Failure::NameServerFailed)) => Some(LATEST.saturating_sub(begun.elapsed())),
                 _ => None,
             };
             let answer = match wait {
                 None => asked.await,
                 Some(wait) => match timeout(wait, asked).await {
                     Ok(answer) => answer,
-                    Err(_) => return late(deciding.step, &second, servers, trace),
+                    Err(_) => return late(deciding.step, &second, servers.asked, trace),
                 },
             };
             settle(Said { step: deciding.step, way, answer, second: Some(second) }, servers, trace).await
@@ -77,18 +91,21 @@ struct Said {
     second: Option<Answer>,
 }
 
-async fn settle(said: Said, servers: &[Asked], trace: &Trace) -> Result<Vec<IpAddr>, Stopped> {
+async fn settle(said: Said, servers: Servers<'_>, trace: &Trace) -> Result<Vec<IpAddr>, Stopped> {
     let Said { step, way, answer, second } = said;
     match &answer.addresses {
         Ok(addresses) => {
             step.pass_with(answer.line());
             if way == Way::System {
-                let _ = timeout(SECOND_OPINION, join_all(servers.to_vec())).await;
+                wait_for(servers.asked).await;
                 if answer.took > SLOW {
                     trace.fact(Fact::SystemTook, format!("{:.1}", answer.took.as_secs_f64()));
                 }
             }
-            if way == Way::NameServers || !compare_each(addresses, servers, trace) {
+            if let (Way::System, Some(turns)) = (way, in_turn(addresses, &servers).await) {
+                return Ok(used(&turns));
+            }
+            if way == Way::NameServers || !compare_each(addresses, servers.asked, trace) {
                 compare(way, addresses, second.as_ref(), trace);
             }
             let by_servers = if way == Way::NameServers { Some(&answer) } else { second.as_ref() };
@@ -98,15 +115,15 @@ async fn settle(said: Said, servers: &[Asked], trace: &Trace) -> Result<Vec<IpAd
         Err(missing) => {
             // What it failed with stands, whatever the others say of it.
             step.if_cut(missing.failure.unwrap_or(Failure::NameNotFound));
-            let _ = timeout(SECOND_OPINION, join_all(servers.to_vec())).await;
-            list(servers, trace);
+            wait_for(servers.asked).await;
+            list(servers.asked, trace);
             Err(fail(step, way, &answer, missing, second.as_ref(), trace))
         }
     }
 }
 
 /// The system has no answer in time: where the name servers know the name, it would have found it as well, only later.
-fn late(step: OpenStep, second: &Answer, servers: &[Asked], trace: &Trace) -> Result<Vec<IpAddr>, Stopped> {
+fn late(step: OpenStep, second: &Answer, servers: &[Server], trace: &Trace) -> Result<Vec<IpAddr>, Stopped> {
     list(servers, trace);
     if let Ok(addresses) = &second.addresses {
         trace.fact(Fact::SystemFailure, "no answer in time");
@@ -120,15 +137,65 @@ fn late(step: OpenStep, second: &Answer, servers: &[Asked], trace: &Trace) -> Re
     Err(fail(step, Way::System, &silent, &missing, Some(second), trace))
 }
 
+/// Publishes which of a name's addresses the name servers also give to a name that nobody has.
+pub(super) async fn given_to_any_name(addresses: &[IpAddr], nobody: Asked, trace: &Trace) {
+    let Ok(Ok(given)) = timeout(SECOND_OPINION, nobody).await.map(|answer| answer.addresses) else { return };
+    let common: Vec<IpAddr> = given.into_iter().filter(|address| addresses.contains(address)).collect();
+    if !common.is_empty() {
+        trace.fact(Fact::GivenToAnyName, shown(&common));
+    }
+}
+
+async fn wait_for(servers: &[Server]) {
+    let _ = timeout(SECOND_OPINION, join_all(servers.iter().map(|server| server.asked.clone()))).await;
+}
+
 /// What each name server has said by now.
-fn said(servers: &[Asked]) -> Vec<Option<Answer>> {
-    servers.iter().map(|asked| asked.clone().now_or_never()).collect()
+fn said(servers: &[Server]) -> Vec<Option<Answer>> {
+    servers.iter().map(|server| server.asked.clone().now_or_never()).collect()
+}
+
+/// What each name server has given by now.
+fn given(servers: &[Server]) -> Vec<Vec<IpAddr>> {
+    said(servers)
+        .into_iter()
+        .map(|answer| answer.and_then(|answer| answer.addresses.ok()).unwrap_or_default())
+        .collect()
+}
+
+/// All addresses of a name of which name servers hand out some in turn: where all that gave others than the system has give
+/// its own as well when they are asked again.
+async fn in_turn(addresses: &[IpAddr], servers: &Servers<'_>) -> Option<Vec<IpAddr>> {
+    let is_strange = |given: &Vec<IpAddr>| !given.is_empty() && given.iter().all(|one| !addresses.contains(one));
+    let first = given(servers.asked);
+    let strange: Vec<usize> = (0..first.len()).filter(|at| is_strange(&first[*at])).collect();
+    let (mut turns, mut same) = (addresses.to_vec(), Vec::new());
+    turns.extend(first.into_iter().flatten());
+    for _ in 0..ASKED_AGAIN {
+        if strange.is_empty() || same.len() == strange.len() {
+            break;
+        }
+        let again = (servers.ask_again)();
+        wait_for(&again).await;
+        let again = given(&again);
+        let settled = |at: &usize| again.get(*at).is_some_and(|given| given.iter().any(|one| addresses.contains(one)));
+        same.extend(strange.iter().filter(|at| settled(at)).copied());
+        same.sort_unstable();
+        same.dedup();
+        turns.extend(again.into_iter().flatten());
+    }
+    let mut seen = HashSet::new();
+    turns.retain(|address| seen.insert(*address));
+    (!strange.is_empty() && same.len() == strange.len()).then_some(turns)
 }
 
 /// Publishes what each name server has said by now, and the addresses among it.
-fn list(servers: &[Asked], trace: &Trace) {
+fn list(servers: &[Server], trace: &Trace) {
     let said = said(servers);
-    let lines: Vec<String> = said.iter().flatten().map(Answer::line).collect();
+    let line = |(server, answer): (&Server, &Option<Answer>)| {
+        answer.as_ref().map_or_else(|| format!("{}: no answer yet", server.name), Answer::line)
+    };
+    let lines: Vec<String> = servers.iter().zip(&said).map(line).collect();
     if !lines.is_empty() {
         trace.fact(Fact::NameServers, lines);
     }
@@ -199,7 +266,7 @@ fn compare(way: Way, addresses: &[IpAddr], second: Option<&Answer>, trace: &Trac
 }
 
 /// Publishes that single name servers, of several, give other addresses than the system, and no one else's. Whether they do.
-fn compare_each(addresses: &[IpAddr], servers: &[Asked], trace: &Trace) -> bool {
+fn compare_each(addresses: &[IpAddr], servers: &[Server], trace: &Trace) -> bool {
     let answers: Vec<Answer> = said(servers).into_iter().flatten().collect();
     let given = answers.iter().filter_map(|answer| answer.addresses.as_ref().ok());
     let strange = given.filter(|given| given.iter().all(|one| !addresses.contains(one)));

@@ -8,6 +8,7 @@
 //! Each name is asked for once in a run, however many checks need it, and goes on being asked when one of them gives up.
 
 mod answer;
+mod bare;
 mod decide;
 mod name_servers;
 mod system;
@@ -21,12 +22,13 @@ use futures_util::FutureExt;
 use futures_util::future::{BoxFuture, Shared};
 
 use self::answer::Answer;
-use self::decide::Side;
+use self::decide::{Servers, Side};
 use self::name_servers::NameServers;
 pub use self::system::SystemLookup;
 use super::Stopped;
 use super::trace::Trace;
 use crate::model::evidence::{Failure, StepKind};
+use crate::model::token::Token;
 
 /// Resolves names for a whole run, each name once. [`Resolver::default`] asks as the system is configured.
 #[derive(Default)]
@@ -36,6 +38,8 @@ pub struct Resolver {
     configured: Vec<SocketAddr>,
     decides: Way,
     servers: OnceLock<NameServers>,
+    /// What they say of a name that nobody has.
+    nobody: OnceLock<Asked>,
     names: Mutex<HashMap<String, Lookup>>,
 }
 
@@ -46,7 +50,15 @@ struct Lookup {
     /// What the name servers say together.
     dns: Asked,
     /// What each of them says.
-    servers: Vec<Asked>,
+    servers: Vec<Server>,
+}
+
+/// What one name server says.
+#[derive(Clone)]
+struct Server {
+    /// For people.
+    name: String,
+    asked: Asked,
 }
 
 type Asked = Shared<BoxFuture<'static, Answer>>;
@@ -94,10 +106,24 @@ impl Resolver {
         let begin = || trace.begin(StepKind::Resolve, Some(host.to_owned()));
         let system = Side { step: begin(), asked: lookup.system, way: Way::System };
         let dns = Side { step: begin(), asked: lookup.dns, way: Way::NameServers };
-        match self.decides {
-            Way::System => decide::decide(system, dns, &lookup.servers, trace).await,
-            Way::NameServers => decide::decide(dns, system, &lookup.servers, trace).await,
-        }
+        let ask_again = || self.servers().ask(host);
+        let servers = Servers { asked: &lookup.servers, ask_again: &ask_again };
+        let addresses = match self.decides {
+            Way::System => decide::decide(system, dns, servers, trace).await,
+            Way::NameServers => decide::decide(dns, system, servers, trace).await,
+        }?;
+        decide::given_to_any_name(&addresses, self.nobody(), trace).await;
+        Ok(addresses)
+    }
+
+    /// The lookup of a name that nobody has, begun if it was not yet.
+    fn nobody(&self) -> Asked {
+        let begin = || shared(name_servers::first(&self.servers().ask(&name_of_nobody())));
+        self.nobody.get_or_init(begin).clone()
+    }
+
+    fn servers(&self) -> &NameServers {
+        self.servers.get_or_init(|| NameServers::new(&self.configured))
     }
 
     /// The shared lookup of a name, begun if it was not yet.
@@ -107,8 +133,8 @@ impl Resolver {
     }
 
     fn begin(&self, host: &str) -> Lookup {
-        let servers = self.servers.get_or_init(|| NameServers::new(&self.configured)).ask(host);
-        let dns = shared(name_servers::first(servers.clone()));
+        let servers = self.servers().ask(host);
+        let dns = shared(name_servers::first(&servers));
         Lookup { system: shared(self.system.ask(host.to_owned())), dns, servers }
     }
 }
@@ -129,6 +155,12 @@ fn shared(lookup: impl Future<Output = Answer> + Send + 'static) -> Asked {
         result.unwrap_or_else(|_| Answer::none("the lookup", Some(Failure::Internal), "it ended without a result"))
     };
     task.map(ended).boxed().shared()
+}
+
+/// Below a domain that is set aside for examples (RFC 6761 6.5). Some name servers know of themselves that there is nothing
+/// below `invalid`, and would say so even where they give one address to all other names.
+fn name_of_nobody() -> String {
+    format!("bothways-{}.example.", Token::random().as_str())
 }
 
 /// An address that needs no resolving.

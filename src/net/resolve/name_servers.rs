@@ -3,11 +3,14 @@
 //! Every server is asked at the same time. The first one that answers decides, also where it says that there is no such
 //! name; one that fails or stays silent only matters where all of them do.
 
+use std::future::pending;
 use std::net::SocketAddr;
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::StreamExt;
+use futures_util::future::{Either, select};
 use futures_util::stream::FuturesUnordered;
 use hickory_resolver::TokioResolver;
 use hickory_resolver::config::{
@@ -19,12 +22,13 @@ use hickory_resolver::net::{DnsError, NetError, NoRecords};
 use hickory_resolver::proto::op::ResponseCode;
 use hickory_resolver::proto::rr::Name;
 use hickory_resolver::system_conf::read_system_conf;
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 
 use super::answer::Answer;
-use super::{Asked, shared};
+use super::{Server, bare, shared};
 use crate::model::evidence::Failure;
 
+const USUAL_PORT: u16 = 53;
 /// The most servers that are asked.
 const MOST_SERVERS: usize = 4;
 /// How long one try may take, and how many more follow.
@@ -33,12 +37,16 @@ const MORE_TRIES: usize = 1;
 /// How long one server may take, however many names the search list makes of one.
 const MOST_TIME: Duration = Duration::from_secs(4);
 
+/// After how long a server that has not answered is asked by way of [`bare`].
+const ASK_BARELY: Duration = Duration::from_millis(500);
+
 /// The servers to ask, or why there are none.
 pub(super) struct NameServers(Result<Vec<Arc<NameServer>>, String>);
 
 struct NameServer {
     /// For people.
     name: String,
+    address: SocketAddr,
     resolver: TokioResolver,
 }
 
@@ -57,48 +65,51 @@ impl NameServers {
             return Self(Err(system.err().unwrap_or_else(|| "none is configured".to_owned())));
         }
         let build = |server: NameServerConfig| {
-            let name = shown(&server);
+            let (name, address) = (shown(&server), SocketAddr::new(server.ip, port(&server)));
             let config = ResolverConfig::from_parts(domain.clone(), search.clone(), vec![server]);
             let resolver = TokioResolver::builder_with_config(config, TokioRuntimeProvider::default())
                 .with_options(options(ndots))
                 .build()
                 .map_err(|error| error.to_string())?;
-            Ok(Arc::new(NameServer { name, resolver }))
+            Ok(Arc::new(NameServer { name, address, resolver }))
         };
         Self(servers.into_iter().take(MOST_SERVERS).map(build).collect())
     }
 
     /// Begins to ask every server for a name; where there is none, the reason is the only answer.
-    pub fn ask(&self, host: &str) -> Vec<Asked> {
+    pub fn ask(&self, host: &str) -> Vec<Server> {
         let servers = match &self.0 {
             Ok(servers) => servers,
             Err(text) => {
-                let none = Answer::none("name servers", Some(Failure::NameServerFailed), text.clone());
-                return vec![shared(std::future::ready(none))];
+                let name = "name servers".to_owned();
+                let none = Answer::none(&name, Some(Failure::NameServerFailed), text.clone());
+                return vec![Server { name, asked: shared(std::future::ready(none)) }];
             }
         };
         let one = |server: &Arc<NameServer>| {
             let (server, host) = (Arc::clone(server), host.to_owned());
-            shared(async move { server.ask(&host).await })
+            Server { name: server.name.clone(), asked: shared(async move { server.ask(&host).await }) }
         };
         servers.iter().map(one).collect()
     }
 }
 
 /// The first answer of any server; where all fail, the failure that says most.
-pub(super) async fn first(asked: Vec<Asked>) -> Answer {
-    let mut asked: FuturesUnordered<_> = asked.into_iter().collect();
-    let mut failed: Option<Answer> = None;
-    while let Some(answer) = asked.next().await {
-        match &answer.addresses {
-            Err(missing) if missing.failure == Some(Failure::NameServerFailed) => failed = Some(answer),
-            Err(missing) if missing.failure == Some(Failure::NameServerSilent) => {
-                failed = Some(failed.unwrap_or(answer));
+pub(super) fn first(servers: &[Server]) -> impl Future<Output = Answer> + Send + 'static {
+    let mut asked: FuturesUnordered<_> = servers.iter().map(|server| server.asked.clone()).collect();
+    async move {
+        let mut failed: Option<Answer> = None;
+        while let Some(answer) = asked.next().await {
+            match &answer.addresses {
+                Err(missing) if missing.failure == Some(Failure::NameServerFailed) => failed = Some(answer),
+                Err(missing) if missing.failure == Some(Failure::NameServerSilent) => {
+                    failed = Some(failed.unwrap_or(answer));
+                }
+                _ => return answer,
             }
-            _ => return answer,
         }
+        failed.unwrap_or_else(|| Answer::none("name servers", Some(Failure::NameServerFailed), "none is configured"))
     }
-    failed.unwrap_or_else(|| Answer::none("name servers", Some(Failure::NameServerFailed), "none is configured"))
 }
 
 impl NameServer {
@@ -107,12 +118,26 @@ impl NameServer {
             // What is no name at all can't be found either.
             return Answer::none(&self.name, Some(Failure::NameNotFound), format!("it can't be asked for: {error}"));
         }
-        match timeout(MOST_TIME, self.look_up(host)).await.unwrap_or(Err(NetError::Timeout)) {
+        let (looked_up, refuses) = (pin!(timeout(MOST_TIME, self.look_up(host))), pin!(self.refuses(host)));
+        let answer = match select(looked_up, refuses).await {
+            Either::Left((answer, _)) => answer.unwrap_or(Err(NetError::Timeout)),
+            Either::Right((code, _)) => Err(NetError::Dns(DnsError::ResponseCode(code))),
+        };
+        match answer {
             Ok(found) => Answer::found(&self.name, found.iter()).completed_to(completed(host, &found)),
             Err(error) => {
                 let (failure, text) = explain(&error);
                 Answer::none(&self.name, Some(failure), text)
             }
+        }
+    }
+
+    /// Ends only where the server refuses without repeating the question.
+    async fn refuses(&self, host: &str) -> ResponseCode {
+        sleep(ASK_BARELY).await;
+        match bare::refusal(self.address, host).await {
+            Some(code) => code,
+            None => pending().await,
         }
     }
 
@@ -148,10 +173,14 @@ fn server(address: SocketAddr) -> NameServerConfig {
 
 /// `name server 10.0.0.53`, with the port where it is not the usual one.
 fn shown(server: &NameServerConfig) -> String {
-    match server.connections.first().map(|connection| connection.port).filter(|port| *port != 53) {
-        Some(port) => format!("name server {}", SocketAddr::new(server.ip, port)),
-        None => format!("name server {}", server.ip),
+    match port(server) {
+        USUAL_PORT => format!("name server {}", server.ip),
+        port => format!("name server {}", SocketAddr::new(server.ip, port)),
     }
+}
+
+fn port(server: &NameServerConfig) -> u16 {
+    server.connections.first().map_or(USUAL_PORT, |connection| connection.port)
 }
 
 fn options(ndots: usize) -> ResolverOpts {
@@ -164,6 +193,8 @@ fn options(ndots: usize) -> ResolverOpts {
     options.use_hosts_file = ResolveHosts::Never;
     // As most systems ask by default; some old servers and firewalls trip over it.
     options.edns0 = false;
+    // What is asked twice is asked to see whether the answer stays the same.
+    options.cache_size = 0;
     options
 }
 
