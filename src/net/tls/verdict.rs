@@ -54,7 +54,7 @@ pub(super) struct Faults {
 struct Refusal {
     what: Wrong,
     /// The authority that is out of its dates, where nothing else is wrong.
-    authority: Option<Link>,
+    authority: Option<Box<Link>>,
 }
 
 impl From<Wrong> for Refusal {
@@ -100,7 +100,7 @@ fn by_stores(chain: &Chain, links: &[Link], name: &ServerName<'_>, ca: Option<&P
         Err(refusal) => refusal,
     };
     if let Some(authority) = refusal.authority {
-        return Verdict::Doubted(failure_of(refusal.what), of_authority(refusal.what, authority, links));
+        return Verdict::Doubted(failure_of(refusal.what), of_authority(refusal.what, *authority, links));
     }
     let wrong = refusal.what;
     let mut all = faults(wrong, chain, links, name, now);
@@ -145,7 +145,7 @@ fn stores(
 /// What the platform's store says.
 fn by_platform(chain: &Chain, links: &[Link], name: &ServerName<'_>, time: UnixTime) -> Result<(), Refusal> {
     ask(platform().ok_or(Wrong::NoTrustStore)?, chain, name, time)?;
-    Authorities::of_platform().map_or(Ok(()), |authorities| in_time(authorities, chain, links, name, time))
+    in_time(Authorities::of_platform(), chain, links, name, time)
 }
 
 /// A chain that these authorities trust must end in one that is valid itself.
@@ -157,7 +157,7 @@ fn in_time(
     time: UnixTime,
 ) -> Result<(), Refusal> {
     match authorities.dated(chain, links, name, time) {
-        Some((what, authority)) => Err(Refusal { what, authority: Some(authority) }),
+        Some((what, authority)) => Err(Refusal { what, authority: Some(Box::new(authority)) }),
         None => Ok(()),
     }
 }
