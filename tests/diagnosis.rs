@@ -11,6 +11,7 @@ mod shares;
 mod sql;
 mod tftp;
 mod tls;
+mod websocket;
 
 use bothways::model::finding::Judgement;
 use bothways::model::run::Outcome;

@@ -35,9 +35,25 @@ pub(super) async fn look(planned: &PlannedProbe, address: SocketAddr, seen: &Evi
     let ask = Ask { probe, ..varied(&planned.ask) };
     if planned.ask.proxy().is_none() {
         directly(planned, &ask, address, seen, net, trace).await;
-    } else {
-        tell(planned, &nowhere(ask), address, seen, Fact::NowhereAnswer, net, trace).await;
+        return;
     }
+    let nobody = nowhere(ask);
+    let page = Http { https: Some(false), ..Http::default() };
+    let plain = Ask { probe: Probe::Http(page), port: 80, ..nobody.clone() };
+    let missed = async {
+        let (_, there) = one(planned, &plain, address, net, trace).await;
+        there.number(Fact::Status).is_some_and(|status| status >= 500)
+    };
+    let (missed, ()) = tokio::join!(missed, tell(planned, &nobody, address, seen, Fact::NowhereAnswer, net, trace));
+    // Who misses the host in plain passes tunnels on to somebody, whoever is asked for.
+    if missed && tunnelled(&planned.ask.probe) {
+        trace.fact(Fact::NowhereAnswer, "another");
+    }
+}
+
+/// Whether a proxy is asked for a tunnel, and not for the page.
+fn tunnelled(probe: &Probe) -> bool {
+    !matches!(probe, Probe::Http(http) if http.https != Some(true))
 }
 
 /// The same of a host that can't exist.

@@ -36,11 +36,11 @@ impl Seen {
     }
 
     /// Whoever accepts is nearer than the host.
-    fn from_nearer(self) -> Self {
+    fn nearer(self) -> Self {
         self.others_pass().hops(&[(1, FIRST, 64)]).answered(Some(2), "accepted", Some(64))
     }
 
-    fn from_the_host(self) -> Self {
+    fn at_the_host(self) -> Self {
         self.others_pass().answered(None, "accepted", Some(126))
     }
 
@@ -61,12 +61,12 @@ fn somebodys_page() -> Vec<(&'static str, Seen)> {
                     for whatever is asked, without `Via`, and from as near as the one who accepts";
     let elsewhere = "a redirect to a foreign host, or a page that a portal or an unknown proxy signs";
     let away = || answered(302).fact(Fact::Location, "http://login.example/");
-    let alone = answered(200).fact(Fact::NowhereAnswer, "none").fact(Fact::OtherPageAnswer, "same").from_nearer();
+    let alone = answered(200).fact(Fact::NowhereAnswer, "none").fact(Fact::OtherPageAnswer, "same").nearer();
     vec![
-        (portal, answered(200).fact(Fact::NowhereAnswer, "same").from_nearer()),
+        (portal, answered(200).fact(Fact::NowhereAnswer, "same").nearer()),
         (unproven, alone),
         (elsewhere, away()),
-        (elsewhere, away().from_the_host()),
+        (elsewhere, away().at_the_host()),
         (elsewhere, answered(511)),
         (elsewhere, answered(407)),
         (elsewhere, answered(403).fact(Fact::ProxyError, "x-squid-error: ERR_ACCESS_DENIED 0")),
@@ -102,7 +102,7 @@ fn statuses() -> Vec<(&'static str, Seen)> {
     let text = Http { contains: Some("Miradore".to_owned()), ..Http::default() };
     vec![
         ("another status than the check accepts", other),
-        ("502, 503 or 504 without a proxy, from nearer than the host", answered(503).from_nearer()),
+        ("502, 503 or 504 without a proxy, from nearer than the host", answered(503).nearer()),
         (unusual, answered(502)),
         (unusual, answered(400)),
         (unusual, upload().uploaded(BIG).status(403)),

@@ -272,9 +272,19 @@ fn of_proxy(outcome: &Outcome) -> Option<Cause> {
     let proxy = proxy(outcome)?.to_owned();
     let as_such = matches!(code, Code::ProxyUnreachable | Code::ProxyAuthRequired | Code::ProxyAuthFailed);
     let at_proxy = stopped_at(outcome).is_some_and(|step| step.kind == StepKind::Proxy) && code.group() == Group::Reach;
-    // A request in plain HTTP is forwarded without a step of its own.
-    let mute = code == Code::Silent && outcome.text(Fact::ProxyItself) == Some("no answer");
-    (as_such || at_proxy || mute).then_some(Cause::Proxy { code, proxy, status })
+    (as_such || at_proxy || ended_by_proxy(outcome)).then_some(Cause::Proxy { code, proxy, status })
+}
+
+/// Whether it is the proxy that ended a request in plain HTTP, which it takes without a step of its own; where it is silent, it
+/// must be so to other questions too.
+fn ended_by_proxy(outcome: &Outcome) -> bool {
+    let tunnelled = outcome.steps.iter().any(|step| step.kind == StepKind::Proxy && step.error.is_none());
+    let mute = outcome.text(Fact::ProxyItself) == Some("no answer");
+    match outcome.code {
+        Code::Silent => mute,
+        Code::ClosedAfterConnect | Code::ResetOnPayload | Code::WrongService => !tunnelled,
+        _ => false,
+    }
 }
 
 fn of_content(outcome: &Outcome) -> Option<Cause> {

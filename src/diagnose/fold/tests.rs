@@ -248,6 +248,10 @@ fn a_proxy_is_one_cause_and_what_lies_behind_it_another() {
     let tunnelled = stopped(mute("b", "two:443"), StepKind::Proxy, Failure::TimedOut);
     let forwarded = stopped(mute("a", "one:80"), StepKind::Reply, Failure::TimedOut);
     assert_eq!(findings(&[tunnelled, forwarded], &run()).len(), 1, "it answers nobody");
+    let cut = |check, target| through(check, target, Code::ResetOnPayload);
+    let tunnelled = stopped(cut("b", "two:443"), StepKind::Proxy, Failure::Reset);
+    let forwarded = stopped(cut("a", "one:80"), StepKind::Reply, Failure::Reset);
+    assert_eq!(findings(&[tunnelled, forwarded], &run()).len(), 1, "it ends everything");
 }
 
 #[test]

@@ -23,11 +23,10 @@ impl Authorities {
         Self(certificates.into_iter().map(read).collect())
     }
 
-    /// Those of the platform's store, where this program can list them. On Windows and macOS the system's own engine has
-    /// looked at the dates.
-    pub fn of_platform() -> Option<&'static Self> {
-        static PLATFORM: OnceLock<Option<Authorities>> = OnceLock::new();
-        PLATFORM.get_or_init(listed).as_ref()
+    /// Those of the platform's store; none on Windows and macOS, where the system's own engine looks at the dates.
+    pub fn of_platform() -> &'static Self {
+        static PLATFORM: OnceLock<Authorities> = OnceLock::new();
+        PLATFORM.get_or_init(|| Self::of(listed()))
     }
 
     pub fn contains(&self, certificate: &CertificateDer<'_>) -> bool {
@@ -68,11 +67,11 @@ fn trust<'a>(
 }
 
 #[cfg(all(unix, not(target_vendor = "apple")))]
-fn listed() -> Option<Authorities> {
-    Some(Authorities::of(rustls_native_certs::load_native_certs().certs))
+fn listed() -> Vec<CertificateDer<'static>> {
+    rustls_native_certs::load_native_certs().certs
 }
 
 #[cfg(not(all(unix, not(target_vendor = "apple"))))]
-fn listed() -> Option<Authorities> {
-    None
+fn listed() -> Vec<CertificateDer<'static>> {
+    Vec::new()
 }

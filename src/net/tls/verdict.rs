@@ -145,7 +145,7 @@ fn stores(
 /// What the platform's store says.
 fn by_platform(chain: &Chain, links: &[Link], name: &ServerName<'_>, time: UnixTime) -> Result<(), Refusal> {
     ask(platform().ok_or(Wrong::NoTrustStore)?, chain, name, time)?;
-    Authorities::of_platform().map_or(Ok(()), |authorities| in_time(authorities, chain, links, name, time))
+    in_time(Authorities::of_platform(), chain, links, name, time)
 }
 
 /// A chain that these authorities trust must end in one that is valid itself.
