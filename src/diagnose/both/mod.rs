@@ -117,11 +117,7 @@ fn by_code(view: &View) -> Option<Judgement> {
         // An ICMP message quotes what it rejects: the request. Datagrams are refused by such a message of the host itself.
         Code::Refused if udp => refused::judge(view),
         Code::Unreachable if near::rejected_at_once(view) => near::refusal(view).or_else(|| request(view)),
-        Code::Rejected
-        | Code::Unreachable
-        | Code::Refused
-        | Code::LocalBlock
-        | Code::SqlInstancePortBlocked
+        Code::Rejected | Code::Unreachable | Code::Refused | Code::LocalBlock | Code::SqlInstancePortBlocked
             if view.outcome.path.rejected_by.is_some() =>
         {
             request(view)
