@@ -1,11 +1,13 @@
 //! Binds a profile's roles to the other side of a control channel: its address where the profile names none, and the
 //! certificate of its responders.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use crate::model::flow::Role;
+use crate::model::run::Outcome;
 use crate::model::sighting::{AnsweredBy, Answering};
 use crate::profile::{Endpoint, Profile};
+use crate::sys;
 
 /// What is known of the other side.
 pub(super) struct OtherSide<'a> {
@@ -37,8 +39,9 @@ impl OtherSide<'_> {
     }
 }
 
-/// Writes the other side into the profile. A host that the profile's owner named stays.
-pub(super) fn bind(profile: &mut Profile, other: &OtherSide) {
+/// Writes the other side into the profile. A host that the profile's owner named stays; the endpoints that had none.
+pub(super) fn bind(profile: &mut Profile, other: &OtherSide) -> Vec<String> {
+    let mut bound = Vec::new();
     let of_role = |role: &str, all: &[Endpoint]| all.iter().filter(|endpoint| endpoint.role == role).count();
     let numbers: Vec<usize> =
         profile.endpoints.iter().map(|endpoint| of_role(&endpoint.role, &profile.endpoints)).collect();
@@ -47,11 +50,39 @@ pub(super) fn bind(profile: &mut Profile, other: &OtherSide) {
         if !plays || !other.may_be(endpoint, number == 1) {
             continue;
         }
-        if endpoint.host.is_none() {
+        if endpoint.host.is_none() && other.host.is_some() {
             endpoint.host.clone_from(&other.host);
+            bound.push(endpoint.name.clone());
         }
         if other.responds(endpoint) && endpoint.tls.fingerprint.is_none() {
             endpoint.tls.fingerprint = Some(other.certificate.to_owned());
+        }
+    }
+    bound
+}
+
+/// Says of flows to these endpoints, which are at the address over which the two sides are joined, that the other side has one
+/// of the other family too, which they did not go to.
+pub(super) fn tell_family(outcomes: &mut [Outcome], bound: &[String], addresses: &[IpAddr]) {
+    let own = sys::own_addresses();
+    for outcome in outcomes {
+        let asked: Vec<IpAddr> = outcome
+            .steps
+            .iter()
+            .filter_map(|step| step.address.as_deref()?.parse::<SocketAddr>().ok())
+            .map(|to| to.ip())
+            .collect();
+        let untested = addresses.iter().map(IpAddr::to_canonical).find(|other| {
+            let same = |ip: &IpAddr| ip.is_ipv4() == other.is_ipv4();
+            !asked.is_empty() && !asked.iter().any(same) && own.iter().any(same)
+        });
+        if let Some(untested) = untested.filter(|_| bound.contains(&outcome.endpoint)) {
+            let remark = format!(
+                " (Not over its address {untested}, for the two sides are joined over the other family: name it with --set {}.host to \
+                 test it.)",
+                outcome.endpoint
+            );
+            outcome.sentence.push_str(&remark);
         }
     }
 }

@@ -302,6 +302,18 @@ fn what_the_probers_own_firewall_keeps_is_not_lost_on_the_way() {
 }
 
 #[test]
+fn an_answer_that_comes_when_the_time_is_up_is_held_against_nobody() {
+    let given = with(with_source(dropped()), &[(Fact::Address, "10.9.2.2:443".into())]);
+    let given = stopped(given, StepKind::Connect, Failure::TimedOut);
+    let mut near = near(&[RequestOut, ReplyIn]);
+    near.sighted[1].at_ms += 1;
+    let mut far = far(&given, Responder).watching(&[Packets]).saw(RequestIn).saw(ReplyOut);
+    far.observed.near = Some(&near);
+    let late = (Status::Unknown, Code::TimedOut, None, Confidence::Possible, None);
+    assert_eq!(verdict(&far.judge(&given)), late);
+}
+
+#[test]
 fn where_receipts_found_no_room_a_missing_one_proves_nothing() {
     let mut crowded = far(&tftp(), Responder);
     crowded.sightings.missed = 1;

@@ -22,6 +22,21 @@ fn unanswered(code: Code) -> Outcome {
 }
 
 #[test]
+fn a_greeting_is_lost_where_it_is_not_acknowledged_and_may_be_late_else() {
+    let silent = || with(tcp(Status::Pass, Code::Ok), &[(Fact::ReceivedBytes, 0.into())]);
+    let given = Outcome { confidence: LIKELY, ..with(silent(), &[(Fact::LocalAddress, PROBER.into())]) };
+    let at = |unacknowledged| {
+        far(&given, Responder).received(Receipt { unacknowledged, ..bare("tcp", 443, 0, 20) }).saw(RequestIn)
+    };
+    let passes = (Status::Pass, Code::Ok, None, LIKELY, None);
+    hold(vec![
+        ("not acknowledged", given.clone(), at(Some(20)), (Status::Fail, Code::Silent, REPLY, PROVEN, NETWORK)),
+        ("acknowledged", given.clone(), at(Some(0)), passes),
+        ("ended before that", given.clone(), at(None), passes),
+    ]);
+}
+
+#[test]
 fn an_accepted_connection_without_an_answer_is_split_by_receipts() {
     let codes = [
         Code::Silent,

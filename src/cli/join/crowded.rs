@@ -1,8 +1,9 @@
-//! Flows that fell silent while many others had joined: whoever joined first was not told to be patient, as the crowd came
-//! after it. They are tested again, with patience, before silence is held against the network.
+//! Flows that fell silent, or were answered at times only, while many others had joined: whoever joined first was not told to
+//! be patient, as the crowd came after it. They are tested again, with patience, before it is held against the network.
 
 use super::super::{CliError, crowd, progress, session};
 use super::{Both, planned, replace};
+use crate::model::code::Code;
 use crate::model::evidence::{Failure, StepKind};
 use crate::model::finding::Status;
 use crate::model::run::Outcome;
@@ -21,7 +22,11 @@ impl Both<'_> {
             return Ok(false);
         }
         let late = |outcomes: &[Outcome]| -> Vec<String> {
-            outcomes.iter().filter(|outcome| fell_silent(outcome)).map(|outcome| outcome.check.clone()).collect()
+            outcomes
+                .iter()
+                .filter(|outcome| fell_silent(outcome) || is_late(outcome))
+                .map(|outcome| outcome.check.clone())
+                .collect()
         };
         let (mine, others) = (late(own), late(theirs));
         if !mine.is_empty() {
@@ -42,6 +47,11 @@ impl Both<'_> {
         }
         Ok(!mine.is_empty() || !others.is_empty())
     }
+}
+
+/// Whether something was answered, and something else not in time: a busy machine looks like a line with loss.
+fn is_late(outcome: &Outcome) -> bool {
+    outcome.tested_from.is_some() && outcome.code == Code::Flaky
 }
 
 /// Whether something answered, and then nothing more came in time.

@@ -112,6 +112,8 @@ fn hold(profile: &mut Profile) {
 /// This side with its responders, joined to the other.
 struct Both<'a> {
     profile: Profile,
+    /// The endpoints that are at the listener's address because the profile names none.
+    bound: Vec<String>,
     sides: &'a [Role],
     args: &'a CheckArgs,
     channel: Channel,
@@ -151,7 +153,7 @@ impl<'a> Both<'a> {
             answers: &welcome.answers,
             certificate: &welcome.certificate,
         };
-        bind::bind(&mut profile, &other);
+        let bound = bind::bind(&mut profile, &other);
         let certificate = Certificate::for_names(&[sys::host_name()])
             .map_err(|error| CliError::tool(format!("no certificate could be made: {error}")))?;
         // This side's own flows may go to roles that it plays itself.
@@ -168,6 +170,7 @@ impl<'a> Both<'a> {
         let ended = witness.ended();
         Ok(Self {
             profile,
+            bound,
             sides,
             args,
             channel,
@@ -199,6 +202,7 @@ impl<'a> Both<'a> {
         };
         let (own, theirs) = self.channel.test(self.wanted(Vec::new()), own, give_up).await;
         let (mut info, mut outcomes) = own?;
+        bind::tell_family(&mut outcomes, &self.bound, &self.channel.listener_addresses);
         let mut theirs = self.or_lost(theirs);
         let mut far = self.what_did_you_see().await;
         if info.cut_short != Some(CutShort::Interrupted) {

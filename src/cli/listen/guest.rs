@@ -70,11 +70,12 @@ impl Guest {
 
     /// This side's own flows, with the joined side bound to where it is.
     async fn flows(&self, wanted: &Wanted) -> Vec<Outcome> {
-        let profile = self.profile(wanted);
+        let (profile, bound) = self.profile(wanted);
         let Some(plan) = self.plan(&profile, &wanted.checks) else { return Vec::new() };
         match session::outcomes(&profile, &plan).await {
-            Ok(outcomes) => {
+            Ok(mut outcomes) => {
                 let machine = self.joined.addresses();
+                bind::tell_family(&mut outcomes, &bound, &machine);
                 let places = outcomes.iter().filter_map(|outcome| join::place(outcome, &plan));
                 self.shown().places.extend(places.filter(|place| is_at(place, &machine)));
                 outcomes
@@ -86,7 +87,7 @@ impl Guest {
         }
     }
 
-    fn profile(&self, wanted: &Wanted) -> Profile {
+    fn profile(&self, wanted: &Wanted) -> (Profile, Vec<String>) {
         let mut profile = self.listening.profile.clone();
         let (roles, hello) = (&self.joined.hello.sides, &self.joined.hello);
         let addresses = self.joined.addresses();
@@ -100,14 +101,14 @@ impl Guest {
             answers: &wanted.answers,
             certificate: &wanted.certificate,
         };
-        bind::bind(&mut profile, &other);
+        let bound = bind::bind(&mut profile, &other);
         let shorter = |own: Span, theirs: Option<u64>| theirs.map_or(own, |theirs| own.min(Span::millis(theirs)));
         profile.settings.timeout = shorter(profile.settings.timeout, hello.timeout_ms);
         profile.settings.deadline = shorter(profile.settings.deadline, hello.deadline_ms);
         if self.listening.crowd() > crowd::FEW && hello.timeout_ms.is_none() {
             crowd::be_patient(&mut profile);
         }
-        profile
+        (profile, bound)
     }
 
     /// The checks that both sides know and the joined side wants.

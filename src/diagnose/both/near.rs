@@ -11,6 +11,14 @@ const AT_ONCE: Millis = Millis(300_000);
 /// A probe that got no answer.
 pub(super) fn silence(view: &View) -> Option<Judgement> {
     let (target, prober) = (view.target(), view.prober);
+    if view.own.late {
+        return Some(Judgement::unknown(
+            Code::TimedOut,
+            format!(
+                "{target} answered, but only when the time of the check was up: that host is busy, or the way is slow."
+            ),
+        ));
+    }
     if view.own.came_back {
         let sentence =
             format!("The answer of {target} came back as far as {prober}, whose own firewall did not let it in.");

@@ -38,24 +38,20 @@ pub(super) fn in_path(view: &View) -> Option<Judgement> {
     if trail.half_open || trail.request_in && trail.reply_out {
         return Some(answer_replaced(view));
     }
-    if view.answering.is_some() && view.watched(Means::Packets) && !trail.refusal_out && !view.several_addresses() {
-        return confirmed(view);
+    let looked = view.answering.is_some() && view.watched(Means::Packets) && !view.several_addresses();
+    if looked && !trail.request_in && view.outcome.confidence < Confidence::Proven {
+        return Some(confirmed(view));
     }
     view.outcome.lost.is_none().then(|| view.again().lost(Lost::Request))
 }
 
-/// The host was watched, and no refusal left it.
-fn confirmed(view: &View) -> Option<Judgement> {
-    let (seen, confidence) = match view.trail.request_in {
-        true => ("the request come there too, but no refusal leave that host", view.proof_of_presence()),
-        false => ("none of it", view.proof_of_absence()),
-    };
-    let remark = format!(" The far side watched its packets and saw {seen}.{}", view.doubt());
+/// The host was watched, and nothing came there that it could have refused.
+fn confirmed(view: &View) -> Judgement {
+    let remark = format!(" The far side watched its packets and saw none of it.{}", view.doubt());
     let sentence = &view.outcome.sentence;
     // Judged twice, it is said once.
     let sentence = if sentence.ends_with(&remark) { sentence.clone() } else { format!("{sentence}{remark}") };
-    let judgement = Judgement { sentence, confidence: confidence.max(view.outcome.confidence), ..view.again() };
-    Some(judgement.lost(Lost::Request)).filter(|judgement| *judgement != view.again())
+    Judgement { sentence, confidence: view.proof_of_absence(), ..view.again() }.lost(Lost::Request)
 }
 
 fn nothing_listens(view: &View, answering: AnsweredBy) -> Judgement {

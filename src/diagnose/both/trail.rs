@@ -94,8 +94,10 @@ fn here(seen: &Sighting, port: u16) -> bool {
 pub(super) struct Own {
     /// Whether the request left it; nothing where that was not watched.
     pub left: Option<bool>,
-    /// The answer came as far as its interface.
+    /// The answer came as far as its interface, while it was waited for.
     pub came_back: bool,
+    /// The answer came when nobody waited for it any more.
+    pub late: bool,
 }
 
 impl Own {
@@ -111,8 +113,13 @@ impl Own {
             let same_port = outcome.transport == Transport::Udp || Some(remote.port()) == outcome.port;
             seen.transport == outcome.transport && remote.ip() == target && same_port && seen.local.port() == source
         };
-        let has = |kind| near.sighted.iter().filter(is_it).any(|seen| seen.kind == kind);
-        Self { left: Some(has(SightingKind::RequestOut)), came_back: has(SightingKind::ReplyIn) }
+        let first =
+            |kind| near.sighted.iter().filter(is_it).filter(|seen| seen.kind == kind).map(|seen| seen.at_ms).min();
+        let (left, back) = (first(SightingKind::RequestOut), first(SightingKind::ReplyIn));
+        let waited = outcome.steps.iter().rev().find(|step| step.error.is_some()).map(|step| step.took_ms.0 / 1000);
+        let took = left.zip(back).map(|(left, back)| back.saturating_sub(left));
+        let late = took.zip(waited).is_some_and(|(took, waited)| took > waited);
+        Self { left: Some(left.is_some()), came_back: back.is_some() && !late, late }
     }
 }
 

@@ -87,10 +87,10 @@ fn own_firewall(case: &Case, sentence: String) -> Judgement {
 
 fn between(case: &Case, last: &Passed, next: &Passed) -> Judgement {
     let (hop, beyond) = (last.address, next.address);
-    let silent = next.ttl > last.ttl + 1;
-    let (one, or_between) = match silent {
-        true => ("the next one that answers at all", "a device between the two, or "),
-        false => ("the next one", ""),
+    let (one, or_between) = if next.ttl > last.ttl + 1 {
+        ("the next one that answers at all", "a device between the two, or ")
+    } else {
+        ("the next one", "")
     };
     let sentence = format!(
         "{} did not answer: packets to this port are dropped after hop {} ({hop}). That device still answers them, and {one}, \
