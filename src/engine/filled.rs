@@ -13,13 +13,16 @@ use crate::net::udp;
 /// The TCP segment that Ethernet carries, in bytes: assumed where the system does not tell.
 pub(super) const ETHERNET: u64 = 1460;
 
+/// Bytes that fill a packet of Ethernet, and somewhat more.
+pub(super) const PADDING: u64 = ETHERNET + 200;
+
 /// A question that fills packets. A responder takes and gives as much as is asked; any other server is sent something long
 /// that it passes over, as it is sent long cookies and tickets, or is asked for large blocks of a file that it has.
 pub(super) fn filled(ask: &Ask, address: SocketAddr, seen: &Evidence) -> Option<Ask> {
     let mut ask = Ask { token: Token::random(), ..ask.clone() };
     let block = boot_block(&ask, address);
     let echoed = seen.holds(Fact::Echoed);
-    let padding = usize::try_from(ETHERNET + 200).ok();
+    let padding = usize::try_from(PADDING).ok();
     match &mut ask.probe {
         Probe::Http(http) if echoed => {
             let bytes = ETHERNET * 2;

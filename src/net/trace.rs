@@ -106,6 +106,11 @@ impl Trace {
         self.with(|inner| inner.evidence.facts.insert(fact.word().to_owned(), value));
     }
 
+    /// Takes a fact back.
+    pub fn withdraw(&self, fact: Fact) {
+        self.with(|inner| inner.evidence.facts.remove(fact.word()));
+    }
+
     /// Counts the bytes of a connection into the facts when the trace is finished.
     pub(super) fn count(&self, counter: Arc<Counter>) {
         self.with(|inner| inner.counters.push(counter));

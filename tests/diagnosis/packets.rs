@@ -17,8 +17,11 @@ fn hangs() -> Seen {
 
 /// A responder answered.
 fn works() -> Seen {
-    let answered = asked().went_well(StepKind::Reply);
-    answered.fact(Fact::Status, 200).fact(Fact::StatusExpected, true).fact(Fact::Echoed, true)
+    answered_by_any().fact(Fact::Echoed, true)
+}
+
+fn answered_by_any() -> Seen {
+    asked().went_well(StepKind::Reply).fact(Fact::Status, 200).fact(Fact::StatusExpected, true)
 }
 
 /// The first three cells of every row, and what shows it.
@@ -35,6 +38,18 @@ fn conversations() -> Vec<([&'static str; 3], Seen)> {
         (
             ["works, and a responder does not answer full packets in the time that is left", "no time", "hangs"],
             works().fact(Fact::FullPackets, false),
+        ),
+        (
+            [
+                "works, and full packets to any other server are not acknowledged in the time that is left",
+                "no time",
+                "hangs",
+            ],
+            answered_by_any().fact(Fact::FullPackets, false).fact(Fact::Unacknowledged, 1793),
+        ),
+        (
+            ["works, and nothing shows that full packets do not pass", "hangs", "hangs"],
+            answered_by_any().fact(Fact::FullPackets, false).fact(Fact::Unacknowledged, 0),
         ),
         (["works", "not tried", "not tried"], works()),
     ]

@@ -5,7 +5,7 @@ use crate::diagnose::looks;
 use crate::model::code::Code;
 use crate::model::fact::Fact;
 use crate::model::finding::{Confidence, Judgement, Lost, Status, Who};
-use crate::model::probe::Probe;
+use crate::model::probe::{Probe, Protocol};
 use crate::model::way::Way;
 
 /// From this size on an Ethernet packet is in fragments, within a few bytes.
@@ -17,7 +17,7 @@ pub(super) fn judge(case: &Case, alone: impl FnOnce() -> Judgement) -> Option<Ju
     let Some(passes) = case.evidence.number(Fact::LargestPacket) else {
         return untold(case, tried);
     };
-    if case.evidence.stopped_at().is_none() && tried != Some(false) {
+    if case.evidence.stopped_at().is_none() && tried != Some(false) && !was_given_up(case) {
         let alone = alone();
         return Some(if alone.status == Status::Pass { after_all(case, passes) } else { alone });
     }
@@ -37,9 +37,11 @@ pub(super) fn judge(case: &Case, alone: impl FnOnce() -> Judgement) -> Option<Ju
     Some(Judgement { lost: half, ..judgement })
 }
 
-/// A responder answers questions of every size: where it did not in the time that was left, full packets are in doubt.
+/// Where the proof that full packets pass was begun and did not come in the time that was left, they are in doubt.
 fn untold(case: &Case, tried: Option<bool>) -> Option<Judgement> {
-    let in_doubt = tried == Some(false) && case.evidence.stopped_at().is_none() && case.evidence.holds(Fact::Echoed);
+    // Where packets of any size are lost at times, that is what is said.
+    let lossy = case.evidence.number(Fact::ConnectsRepeated).is_some_and(|repeated| repeated > 0);
+    let in_doubt = tried == Some(false) && case.evidence.stopped_at().is_none() && is_proof_due(case) && !lossy;
     let sentence = format!(
         "{} answers while packets are small; an exchange of full-sized packets was not over when the check's time was up. Whether \
          large packets are lost, or all of it is only slow, could not be told.",
@@ -51,6 +53,21 @@ fn untold(case: &Case, tried: Option<bool>) -> Option<Judgement> {
             "Give the check more time (`timeout`), or run it again when less is going on.".to_owned(),
         )
     })
+}
+
+/// Whether silence to full packets is not for the server to decide: a responder answers questions of every size, a system
+/// acknowledges what has arrived whatever its server makes of it, a file that has begun goes on, and a proxy has passed on a
+/// small request.
+fn is_proof_due(case: &Case) -> bool {
+    case.evidence.holds(Fact::Echoed)
+        || case.evidence.number(Fact::Unacknowledged).is_some_and(|bytes| bytes > 0)
+        || case.ask.probe.protocol() == Protocol::Tftp
+        || case.ask.proxy().is_some()
+}
+
+/// Whether the server said that it has waited for the rest of the request in vain.
+fn was_given_up(case: &Case) -> bool {
+    case.evidence.number(Fact::Status) == Some(408)
 }
 
 /// It works since one of the two systems has found out by itself.
