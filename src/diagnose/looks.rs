@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use crate::diagnose::judge::Case;
 use crate::model::ask::Ask;
 use crate::model::code::{Code, Group};
-use crate::model::evidence::{Failure, Step, StepKind};
+use crate::model::evidence::{Failure, Millis, Step, StepKind};
 use crate::model::fact::Fact;
 use crate::model::finding::{Confidence, Judgement, Status};
 use crate::model::flow::Transport;
@@ -15,6 +15,8 @@ use crate::wire::smb;
 
 /// A conversation in which something came less than so many milliseconds ago moves, however slowly.
 const MOVING_MS: u64 = 300;
+/// A system that hears no acknowledgement of its answer sends it again after so many milliseconds at the least (RFC 6298 2).
+const ANSWERED_AGAIN_MS: Millis = Millis(190_000);
 /// Of so many packets one may be lost: a long transfer always loses some.
 const TOLERABLE: u64 = 20;
 
@@ -31,7 +33,8 @@ pub fn wanted(case: &Case, judgement: &Judgement) -> Vec<Look> {
     let small = stalls(case).then_some(Look::SmallPackets);
     let answers = judgement.status == Status::Pass || judgement.code == Code::NeedsCredentials;
     let full = (answers && is_filled(case)).then_some(Look::FullPackets);
-    let again = (judgement.status == Status::Pass && repeated(case)).then_some(Look::Again);
+    let works = judgement.status == Status::Pass;
+    let again = (works && (repeated(case) || answered_late(case)) || timed_out(case)).then_some(Look::Again);
     let netbios = is_silent_share(case).then_some(Look::Netbios);
     let others = is_refused(case).then_some(Look::Again);
     let unasked = (judgement.status == Status::Fail && is_cut(case, judgement)).then_some(Look::Unasked);
@@ -239,6 +242,24 @@ pub(super) fn repeated(case: &Case) -> bool {
     }
 }
 
+/// Whether an answer came so late that the far side may have had to send it again, which is not seen from here.
+pub(super) fn answered_late(case: &Case) -> bool {
+    case.ask.probe.protocol().transport() == Transport::Tcp
+        && case.evidence.steps.iter().any(|step| is_exchange(step) && step.took_ms > ANSWERED_AGAIN_MS)
+}
+
+fn is_exchange(step: &Step) -> bool {
+    matches!(step.kind, StepKind::Proxy | StepKind::Tls | StepKind::Request | StepKind::Reply)
+}
+
+/// Whether nothing more came in the time that was given, as where packets are lost at times.
+fn timed_out(case: &Case) -> bool {
+    let tcp = case.ask.probe.protocol().transport() == Transport::Tcp;
+    case.evidence.stopped_at().is_some_and(|step| {
+        step.error == Some(Failure::TimedOut) && (is_exchange(step) || tcp && step.kind == StepKind::Connect)
+    })
+}
+
 /// Whether a file server does not answer on its port. (Where it refuses, the probe itself has looked further.)
 fn is_silent_share(case: &Case) -> bool {
     case.ask.probe.protocol() == Protocol::Smb
@@ -255,10 +276,8 @@ fn stalls(case: &Case) -> bool {
         Transport::Tcp => case.evidence.passed(StepKind::Connect),
         Transport::Udp => case.evidence.fact(Fact::TransferPort).is_some(),
     };
-    let stopped = case.evidence.stopped_at().is_some_and(|step| {
-        step.error == Some(Failure::TimedOut)
-            && matches!(step.kind, StepKind::Proxy | StepKind::Tls | StepKind::Request | StepKind::Reply)
-    });
+    let stopped =
+        case.evidence.stopped_at().is_some_and(|step| step.error == Some(Failure::TimedOut) && is_exchange(step));
     let moves = case.evidence.number(Fact::QuietMs).is_some_and(|millis| millis < MOVING_MS);
     open && stopped && !moves
 }

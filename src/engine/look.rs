@@ -11,6 +11,7 @@ use tokio::io::AsyncReadExt;
 
 use super::aside;
 use super::{segments, stand_in};
+use crate::model::ask::Ask;
 use crate::model::evidence::{Evidence, Failure};
 use crate::model::fact::Fact;
 use crate::model::flow::Transport;
@@ -51,8 +52,8 @@ pub(super) async fn take(
             Look::FullPackets => Box::pin(segments::fill(&planned.ask, address, seen, net, trace)),
             Look::SmallPackets => Box::pin(segments::measure(&planned.ask, address, seen, net, trace)),
             Look::Again => match planned.ask.probe.protocol().transport() {
-                Transport::Tcp => Box::pin(connect_again(planned, address, trace)),
-                Transport::Udp => Box::pin(exchange_again(planned, address, trace)),
+                Transport::Tcp => Box::pin(connect_again(&planned.ask, address, seen, trace)),
+                Transport::Udp => Box::pin(exchange_again(planned, address, seen, trace)),
             },
             Look::Unasked => Box::pin(say_nothing(planned, address, trace)),
             Look::OtherWay => Box::pin(aside::other_way(planned, net, trace)),
@@ -93,21 +94,31 @@ async fn say_nothing(planned: &PlannedProbe, address: SocketAddr, trace: &Trace)
     trace.fact(Fact::EndsUnasked, json!(ended));
 }
 
-/// Connections that are opened to see whether their first requests are answered.
+/// Connections that are opened to see whether their first requests are answered: so many at once, as often.
 const AGAIN: usize = 3;
+const AGAIN_ROUNDS: usize = 2;
 /// The least time after which a system sends a connection request again (RFC 6298 2).
 const FIRST_REPEAT: Duration = Duration::from_millis(900);
 
-/// Opens a few more connections at once, says nothing over them, and counts those whose first request was not answered.
-async fn connect_again(planned: &PlannedProbe, address: SocketAddr, trace: &Trace) {
+/// Opens a few more connections, says nothing over them, and counts those whose first request was not answered. A few more
+/// are opened where none was, and where all were although something had to be repeated.
+pub(super) async fn connect_again(ask: &Ask, address: SocketAddr, seen: &Evidence, trace: &Trace) {
     let one = || async {
         let apart = trace.fork();
-        let opened = tokio::time::timeout(FIRST_REPEAT, tcp::connect(address, &planned.ask, &apart)).await;
-        matches!(opened, Ok(Ok(_)))
+        let opened = tokio::time::timeout(FIRST_REPEAT, tcp::connect(address, ask, &apart)).await;
+        matches!(opened, Ok(Ok(_))) && apart.so_far(Failure::TimedOut).number(Fact::ConnectRepeats).is_none()
     };
-    let opened = join_all((0..AGAIN).map(|_| one())).await;
-    trace.fact(Fact::ConnectsTried, AGAIN);
-    trace.fact(Fact::ConnectsRepeated, opened.iter().filter(|opened| !**opened).count());
+    let repeated = [Fact::ConnectRepeats, Fact::SegmentRepeats].into_iter().any(|fact| seen.number(fact).is_some());
+    let mut late = 0;
+    for made in 1..=AGAIN_ROUNDS {
+        late += join_all((0..AGAIN).map(|_| one())).await.iter().filter(|opened| !**opened).count();
+        trace.fact(Fact::ConnectsTried, AGAIN * made);
+        trace.fact(Fact::ConnectsRepeated, late);
+        let unsettled = if late == 0 { repeated } else { late == AGAIN * made };
+        if !unsettled {
+            return;
+        }
+    }
 }
 
 /// Datagrams that are sent to see how many are answered.
@@ -120,8 +131,16 @@ const ANSWERED_WITHIN: Duration = Duration::from_secs(1);
 /// What part of a check's time that is at least: a check has more of it where machines are known to be busy.
 const PART: u32 = 5;
 
+/// How long a conversation that waits is left to its own repetitions first.
+const TO_BE_REPEATED: Duration = Duration::from_millis(1200);
+/// How often as many are sent, where not one is answered.
+const EXCHANGE_ROUNDS: u32 = 2;
+
 /// Sends a few more datagrams, none of them twice, and counts those that are not answered.
-async fn exchange_again(planned: &PlannedProbe, address: SocketAddr, trace: &Trace) {
+async fn exchange_again(planned: &PlannedProbe, address: SocketAddr, seen: &Evidence, trace: &Trace) {
+    if seen.stopped_at().is_some() {
+        tokio::time::sleep(TO_BE_REPEATED).await;
+    }
     let one = |at: u32| async move {
         tokio::time::sleep(PACE * at).await;
         let apart = trace.fork();
@@ -129,15 +148,24 @@ async fn exchange_again(planned: &PlannedProbe, address: SocketAddr, trace: &Tra
             std::future::pending::<()>().await;
         }
     };
-    let mut waiting: FuturesUnordered<_> = (0..EXCHANGES).map(one).collect();
     let within = ANSWERED_WITHIN.max(planned.budget / PART);
-    for _ in 0..2 {
-        let all = async { while waiting.next().await.is_some() {} };
-        // Whether all came in time is in what is left.
-        let _ = tokio::time::timeout(within, all).await;
-        trace.fact(Fact::ExchangesTried, EXCHANGES);
-        trace.fact(Fact::ExchangesLost, waiting.len());
-        if waiting.is_empty() {
+    let mut waiting = FuturesUnordered::new();
+    for made in 1..=EXCHANGE_ROUNDS {
+        waiting.extend((0..EXCHANGES).map(one));
+        for _ in 0..2 {
+            let all = async { while waiting.next().await.is_some() {} };
+            // Whether all came in time is in what is left.
+            let _ = tokio::time::timeout(within, all).await;
+            trace.fact(Fact::ExchangesTried, EXCHANGES * made);
+            trace.fact(Fact::ExchangesLost, waiting.len());
+            if waiting.is_empty() {
+                return;
+            }
+            if made < EXCHANGE_ROUNDS && waiting.len() == EXCHANGES as usize {
+                break;
+            }
+        }
+        if waiting.len() < (EXCHANGES * made) as usize {
             return;
         }
     }

@@ -4,6 +4,7 @@ mod aside;
 mod attempt;
 mod combine;
 mod filled;
+mod held;
 mod look;
 mod met;
 pub mod observer;

@@ -2,7 +2,7 @@
 //! beside them, the way loses large packets, and the largest that passes is searched for.
 //!
 //! All conversations of a comparison ask the same, and differ in nothing but the size of their segments. Whether larger
-//! ones hang is told by one that is known to work and goes on beside them: they get more than twice its time.
+//! ones hang is told by one that is known to work and goes on beside them: they get twice its time, and more where it is quick.
 
 use std::net::SocketAddr;
 use std::pin::pin;
@@ -13,13 +13,14 @@ use futures_util::future::{Either, select};
 use futures_util::stream::FuturesUnordered;
 use tokio::time::{Instant, sleep, sleep_until};
 
-use super::filled::{ETHERNET, PADDING, filled};
+use super::filled::{ETHERNET, filled};
+use super::held::{Enough, Held, held, is_datagram, lost_by_chance, weight};
+use super::look::connect_again;
 use super::sizes::Search;
 use crate::diagnose::looks::headers;
 use crate::model::ask::Ask;
-use crate::model::evidence::{Evidence, Failure, StepKind};
+use crate::model::evidence::{Evidence, Failure};
 use crate::model::fact::Fact;
-use crate::model::flow::Transport;
 use crate::model::probe::{Probe, Tftp, TftpRead};
 use crate::model::token::Token;
 use crate::net::trace::Trace;
@@ -27,22 +28,24 @@ use crate::net::{Net, path};
 
 /// The most rounds: four find the very byte below the size of an Ethernet packet, more go on where one was misled.
 const MOST_ROUNDS: u8 = 8;
-/// What a conversation may take beyond twice the time of one that works: a lost packet is sent again well within it.
+/// The rounds before anything is told.
+const LEAST_ROUNDS: u8 = 2;
+/// What a conversation may take at the least beyond the time of one that works: a lost packet is sent again well within it.
 const GRACE: Duration = Duration::from_millis(400);
 /// A conversation that takes longer is held with somebody far away or busy: that another is late with its answer says less.
-const QUICK: Duration = Duration::from_millis(100);
+const QUICK: Duration = Duration::from_millis(250);
 /// How often is looked whether all was acknowledged.
 const NOTICE: Duration = Duration::from_millis(20);
-/// The status with which a server ends a request that does not come to its end (RFC 9110 15.5.9).
-const REQUEST_TIMEOUT: u64 = 408;
-/// How often a system that hears nothing has sent a packet by then, besides the first time, where chance did not lose it.
-const LOST_REPEATS: u64 = 2;
 
 /// Finds out whether smaller packets make the conversation work, and publishes the largest packet with which it does.
 pub(super) async fn measure(ask: &Ask, address: SocketAddr, seen: &Evidence, net: &Net, trace: &Trace) {
     let enough = Enough::Answered;
     let Some(knob) = Knob::of(ask, seen).filter(|knob| knob.full > knob.smallest) else { return };
-    Again { ask: light(ask, knob.full), address, net, aside: trace.fork(), enough }.compare(knob, seen, trace).await;
+    let again = Again { ask: light(ask, knob.full), address, net, aside: trace.fork(), enough };
+    // A server that hangs is asked for no more than one small answer.
+    if again.round(knob.smallest, &[]).await.is_some() {
+        again.compare(knob, seen, trace).await;
+    }
 }
 
 /// What makes the packets of a protocol smaller: the bytes of a TCP segment, or of a TFTP block.
@@ -104,7 +107,19 @@ pub(super) async fn fill(ask: &Ask, address: SocketAddr, seen: &Evidence, net: &
         }
         std::future::pending::<()>().await;
     };
-    select(pin!(asking), pin!(measure_filled(&again, &so_far, trace))).await;
+    let looking = async {
+        let (passes, ()) = tokio::join!(measure_filled(&again, &so_far, trace), async {
+            if !is_datagram(&so_far) {
+                connect_again(ask, address, &so_far, trace).await;
+            }
+        });
+        match passes {
+            Some(true) => tell(Held::Works, trace),
+            Some(false) => {}
+            None => std::future::pending().await,
+        }
+    };
+    select(pin!(asking), pin!(looking)).await;
 }
 
 /// Tells, as long as it hangs, that it does: the time may be up at any moment.
@@ -120,14 +135,9 @@ async fn tell_doubt(asked: &Trace, trace: &Trace) {
     }
 }
 
-fn is_datagram(evidence: &Evidence) -> bool {
-    evidence.passed(StepKind::Connect) && evidence.number(Fact::SentBytes).is_none()
-}
-
-async fn measure_filled(again: &Again<'_>, seen: &Evidence, trace: &Trace) {
-    if let Some(knob) = Knob::of(&again.ask, seen).filter(|knob| knob.full > knob.smallest) {
-        again.compare(knob, seen, trace).await;
-    }
+async fn measure_filled(again: &Again<'_>, seen: &Evidence, trace: &Trace) -> Option<bool> {
+    let knob = Knob::of(&again.ask, seen).filter(|knob| knob.full > knob.smallest)?;
+    again.compare(knob, seen, trace).await
 }
 
 fn tell(held: Held, trace: &Trace) {
@@ -167,40 +177,6 @@ fn light(ask: &Ask, full: u16) -> Ask {
     ask
 }
 
-/// How a conversation with segments of one size went.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Held {
-    /// It came to an end of its own, or as far as is enough.
-    Works,
-    /// The connection was opened, and then it hung.
-    Hangs,
-    /// It did not come so far, or was ended: says nothing of packets.
-    Unclear,
-}
-
-/// What shows that packets pass.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Enough {
-    Answered,
-    /// So many bytes were sent, and the far side's system has acknowledged them all: its server may take its time.
-    Acknowledged(u64),
-}
-
-impl Enough {
-    /// A responder fills its answer as well, and a file is all answer; any other server is only sent something long.
-    fn of_filled(ask: &Ask, seen: &Evidence) -> Self {
-        match ask.probe.protocol().transport() {
-            Transport::Tcp if !seen.holds(Fact::Echoed) => Self::Acknowledged(PADDING),
-            _ => Self::Answered,
-        }
-    }
-
-    fn met(self, evidence: &Evidence) -> bool {
-        let Self::Acknowledged(bytes) = self else { return false };
-        evidence.number(Fact::SentBytes) >= Some(bytes) && evidence.number(Fact::Unacknowledged) == Some(0)
-    }
-}
-
 /// One of several conversations that went on at the same time.
 struct Tried {
     size: u16,
@@ -220,19 +196,20 @@ struct Again<'a> {
 
 impl Again<'_> {
     /// Compares small packets with full ones, and publishes the limit, nearer and nearer, once it is sure that there is one.
-    async fn compare(&self, knob: Knob, seen: &Evidence, trace: &Trace) {
+    /// Tells whether full ones pass, where that was found out.
+    async fn compare(&self, knob: Knob, seen: &Evidence, trace: &Trace) -> Option<bool> {
         let headers = headers(&self.ask, self.address);
         let mut search = Search::between(knob.smallest, knob.full);
-        if !self.look(&mut search, &[knob.full]).await {
-            return;
-        }
-        let mut rounds = 1;
-        while search.lost().is_none() {
-            let mut sizes = search.next();
-            sizes.extend(Some(knob.full).filter(|full| !sizes.contains(full)));
+        let mut rounds = 0;
+        // What one comparison says may be chance.
+        while search.lost().is_none() || rounds < LEAST_ROUNDS {
+            let sizes = search.next();
             rounds += 1;
-            if rounds > MOST_ROUNDS || search.works() >= knob.full || !self.look(&mut search, &sizes).await {
-                return;
+            if sizes.is_empty() && search.lost().is_none() {
+                return Some(true);
+            }
+            if rounds > MOST_ROUNDS || !self.look(&mut search, &sizes).await {
+                return None;
             }
         }
         tell_limit(&search, headers, trace);
@@ -244,6 +221,7 @@ impl Again<'_> {
                 view.follow_large(usize::from(knob.full) + usize::try_from(headers).unwrap_or_default()).await;
             }
         });
+        Some(false)
     }
 
     /// Comes nearer to the limit, round by round.
@@ -272,7 +250,7 @@ impl Again<'_> {
     /// Holds it with each of these sizes and, to know how long it takes, with one that works; nothing where that one does not.
     async fn round(&self, works: u16, sizes: &[u16]) -> Option<Vec<Tried>> {
         let begun = Instant::now();
-        // The largest first: a busy server is late with the smallest then, of which larger ones say enough.
+        // The largest first: a busy server is late with the smallest then, and one that answers those overtakes what hangs.
         let all: Vec<(u16, Trace)> =
             std::iter::once(&works).chain(sizes.iter().rev()).map(|size| (*size, self.aside.fork())).collect();
         let mut running: FuturesUnordered<_> =
@@ -280,7 +258,7 @@ impl Again<'_> {
         let mut ended = vec![false; all.len()];
         let mut took: Option<Duration> = None;
         loop {
-            let until = took.map(|took| begun + took * 2 + GRACE);
+            let until = took.map(|took| begun + took + took.max(GRACE));
             tokio::select! {
                 next = running.next() => {
                     let Some(index) = next else { break };
@@ -300,19 +278,21 @@ impl Again<'_> {
         if held(0) != Held::Works {
             return None;
         }
-        let tried = all.iter().enumerate().skip(1).map(|(index, (size, _))| Tried {
-            size: *size,
-            held: held(index),
-            weight: if by_chance { 0 } else { Self::weight(&seen[index], quick) },
-        });
-        Some(tried.collect())
-    }
-
-    /// How much it says that a conversation was not answered in time: all, where the system has sent it again and again.
-    fn weight(evidence: &Evidence, quick: bool) -> u8 {
-        let number = |fact| evidence.number(fact).unwrap_or_default();
-        let vanished = number(Fact::Unacknowledged) > 0 && number(Fact::SegmentRepeats) >= LOST_REPEATS;
-        if vanished || quick { Search::SURE } else { 1 }
+        let mut tried: Vec<Tried> = all
+            .iter()
+            .enumerate()
+            .skip(1)
+            .map(|(index, (size, _))| Tried { size: *size, held: held(index), weight: weight(&seen[index], quick) })
+            .collect();
+        let overtook = tried.iter().filter(|one| one.held == Held::Works).map(|one| one.size).min();
+        for one in &mut tried {
+            if by_chance {
+                one.weight = 0;
+            } else if overtook.is_some_and(|smaller| smaller < one.size) {
+                one.weight = Search::SURE;
+            }
+        }
+        Some(tried)
     }
 
     async fn hold(&self, index: usize, size: u16, trace: &Trace) -> usize {
@@ -350,46 +330,4 @@ impl Again<'_> {
         };
         if filled { self.held(evidence, true) } else { Held::Unclear }
     }
-}
-
-/// Whether packets of every size are lost at times, so that a comparison of sizes says nothing.
-fn lost_by_chance(evidence: &Evidence, held: Held) -> bool {
-    let number = |fact| evidence.number(fact).unwrap_or_default();
-    let repeats = number(Fact::ConnectRepeats) + number(Fact::Resends);
-    let unopened = evidence.stopped_at().is_some_and(|step| step.kind == StepKind::Connect);
-    unopened || held == Held::Works && repeats > 0
-}
-
-fn held(evidence: &Evidence, ended: bool) -> Held {
-    // A datagram's socket is always there: only an answer shows that there is anybody.
-    let connected =
-        evidence.passed(StepKind::Connect) && (!is_datagram(evidence) || evidence.fact(Fact::TransferPort).is_some());
-    match evidence.stopped_at().and_then(|step| step.error) {
-        // What it says to a request that did not come to its end.
-        None if ended && evidence.number(Fact::Status) == Some(REQUEST_TIMEOUT) => Held::Hangs,
-        None if ended => Held::Works,
-        None | Some(Failure::TimedOut) if connected => Held::Hangs,
-        Some(failure) if ended && connected && is_answer(failure) => Held::Works,
-        _ => Held::Unclear,
-    }
-}
-
-/// Whether a failure is what the far side has said, and not what has become of the connection.
-fn is_answer(failure: Failure) -> bool {
-    !matches!(
-        failure,
-        Failure::TimedOut
-            | Failure::Refused
-            | Failure::Reset
-            | Failure::Closed
-            | Failure::HostUnreachable
-            | Failure::NetworkUnreachable
-            | Failure::Rejected
-            | Failure::Denied
-            | Failure::AddressInUse
-            | Failure::AddressUnavailable
-            | Failure::NoMoreSockets
-            | Failure::Interrupted
-            | Failure::Internal
-    )
 }

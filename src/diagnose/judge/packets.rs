@@ -39,7 +39,9 @@ pub(super) fn judge(case: &Case, alone: impl FnOnce() -> Judgement) -> Option<Ju
 
 /// Where the proof that full packets pass was begun and did not come in the time that was left, they are in doubt.
 fn untold(case: &Case, tried: Option<bool>) -> Option<Judgement> {
-    let in_doubt = tried == Some(false) && case.evidence.stopped_at().is_none() && is_proof_due(case);
+    // Where packets of any size are lost at times, that is what is said.
+    let lossy = case.evidence.number(Fact::ConnectsRepeated).is_some_and(|repeated| repeated > 0);
+    let in_doubt = tried == Some(false) && case.evidence.stopped_at().is_none() && is_proof_due(case) && !lossy;
     let sentence = format!(
         "{} answers while packets are small; an exchange of full-sized packets was not over when the check's time was up. Whether \
          large packets are lost, or all of it is only slow, could not be told.",
@@ -54,11 +56,13 @@ fn untold(case: &Case, tried: Option<bool>) -> Option<Judgement> {
 }
 
 /// Whether silence to full packets is not for the server to decide: a responder answers questions of every size, a system
-/// acknowledges what has arrived whatever its server makes of it, and a file that has begun goes on.
+/// acknowledges what has arrived whatever its server makes of it, a file that has begun goes on, and a proxy has passed on a
+/// small request.
 fn is_proof_due(case: &Case) -> bool {
     case.evidence.holds(Fact::Echoed)
         || case.evidence.number(Fact::Unacknowledged).is_some_and(|bytes| bytes > 0)
         || case.ask.probe.protocol() == Protocol::Tftp
+        || case.ask.proxy().is_some()
 }
 
 /// Whether the server said that it has waited for the rest of the request in vain.

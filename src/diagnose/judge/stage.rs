@@ -14,7 +14,8 @@ use crate::model::probe::Protocol;
 /// Judges one conversation.
 #[must_use]
 pub fn judge(case: &Case) -> Judgement {
-    let judgement = packets::judge(case, || by_stage(case)).unwrap_or_else(|| {
+    let told = packets::judge(case, || by_stage(case)).or_else(|| loss::by_chance(case));
+    let judgement = told.unwrap_or_else(|| {
         let judgement = unasked::told(case, by_stage(case));
         if tls::hellos_tell(case, &judgement) {
             reach::with_device(case, judgement)
