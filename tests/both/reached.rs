@@ -10,9 +10,9 @@ use bothways::model::sighting::Means::{ConnectionTable, Counters, Packets};
 use bothways::model::sighting::SightingKind::{
     HalfOpen, HalfOpenEnded, NoWayBack, RefusalOut, ReplyIn, ReplyOut, ReplyRefused, RequestIn, RequestOut,
 };
-use bothways::model::sighting::{Sighting, SightingKind, Sightings};
+use bothways::model::sighting::Sightings;
 
-use super::scene::{PROBER, bare, far, given, hold, ours, stopped, tcp, udp, verdict, with, with_token};
+use super::scene::{PROBER, bare, far, given, hold, near, ours, stopped, tcp, udp, verdict, with, with_token};
 
 const PROVEN: Confidence = Confidence::Proven;
 const LIKELY: Confidence = Confidence::Likely;
@@ -253,24 +253,6 @@ fn whoever_rejected_an_answer_on_its_way_back_is_named() {
     }
 }
 
-/// The prober's own machine, which watched its packets to the target and saw these.
-fn near(kinds: &[SightingKind]) -> Sightings {
-    let seen = |kind: &SightingKind| Sighting {
-        kind: *kind,
-        transport: bothways::model::flow::Transport::Tcp,
-        remote: "10.9.2.2:443".parse().expect("an address"),
-        local: PROBER.parse().expect("an address"),
-        at_ms: 5,
-        icmp: None,
-    };
-    Sightings {
-        sighted: kinds.iter().map(seen).collect(),
-        means: vec![Packets],
-        probed: vec!["10.9.2.2".parse().expect("an address")],
-        ..Sightings::default()
-    }
-}
-
 #[test]
 fn what_the_probers_own_firewall_keeps_is_not_lost_on_the_way() {
     let asked = |outcome| with(with_source(outcome), &[(Fact::Address, "10.9.2.2:443".into())]);
@@ -391,13 +373,6 @@ fn a_datagram_that_nobody_received_was_lost_on_the_way_there() {
         ("a service, unwatched", tftp(), at(Service).watching(&[ConnectionTable]), undecided(Code::NoAnswer, HOST)),
         ("nobody there", tftp(), at(Nothing), undecided(Code::NoAnswer, HOST)),
     ]);
-}
-
-#[test]
-fn a_receipt_after_address_translation_is_only_likely_this_probes() {
-    let given = with(udp(Status::Unknown, Code::SqlBrowserSilent), &[(Fact::LocalAddress, "192.168.0.9:50000".into())]);
-    let judged = far(&given, Responder).received(bare("sql-browser", 69, 9, 60)).judge(&given);
-    assert_eq!(verdict(&judged), (Status::Fail, Code::SqlBrowserSilent, REPLY, LIKELY, NETWORK));
 }
 
 #[test]

@@ -189,3 +189,21 @@ pub fn hold(table: Vec<(&str, Outcome, Far<'_>, Verdict)>) {
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
+
+/// The prober's own machine, which watched its packets to the target and saw these.
+pub fn near(kinds: &[SightingKind]) -> Sightings {
+    let seen = |kind: &SightingKind| Sighting {
+        kind: *kind,
+        transport: Transport::Tcp,
+        remote: "10.9.2.2:443".parse().expect("an address"),
+        local: PROBER.parse().expect("an address"),
+        at_ms: 5,
+        icmp: None,
+    };
+    Sightings {
+        sighted: kinds.iter().map(seen).collect(),
+        means: vec![Means::Packets],
+        probed: vec!["10.9.2.2".parse().expect("an address")],
+        ..Sightings::default()
+    }
+}

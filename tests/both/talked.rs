@@ -8,7 +8,7 @@ use bothways::model::sighting::AnsweredBy::{Responder, Service};
 use bothways::model::sighting::Means::{ConnectionTable, Packets};
 use bothways::model::sighting::SightingKind::RequestIn;
 
-use super::scene::{PROBER, bare, far, hold, ours, tcp, udp, with, with_token};
+use super::scene::{PROBER, bare, far, hold, ours, tcp, udp, verdict, with, with_token};
 
 const PROVEN: Confidence = Confidence::Proven;
 const LIKELY: Confidence = Confidence::Likely;
@@ -196,4 +196,11 @@ fn what_was_not_tested_and_the_tools_own_trouble_stay_as_they_are() {
     for given in [tcp(Status::Skip, Code::NotTestableFromHere), tcp(Status::Error, Code::ToolError)] {
         assert_eq!(far(&given, Responder).watching(&[ConnectionTable, Packets]).judge(&given), given);
     }
+}
+
+#[test]
+fn a_receipt_after_address_translation_is_only_likely_this_probes() {
+    let given = with(udp(Status::Unknown, Code::SqlBrowserSilent), &[(Fact::LocalAddress, "192.168.0.9:50000".into())]);
+    let judged = far(&given, Responder).received(bare("sql-browser", 69, 9, 60)).judge(&given);
+    assert_eq!(verdict(&judged), (Status::Fail, Code::SqlBrowserSilent, REPLY, LIKELY, NETWORK));
 }

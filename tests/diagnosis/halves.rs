@@ -8,30 +8,16 @@ use bothways::model::run::{Outcome, Receipt};
 use bothways::model::sighting::AnsweredBy::{Nothing, Responder, Service};
 use bothways::model::sighting::Means::{ConnectionTable, Counters, Packets};
 use bothways::model::sighting::SightingKind::{
-    HalfOpen, HalfOpenEnded, RefusalOut, ReplyIn, ReplyOut, ReplyRefused, RequestIn, RequestOut,
+    HalfOpen, HalfOpenEnded, NoWayBack, RefusalOut, ReplyIn, ReplyOut, ReplyRefused, RequestIn, RequestOut,
 };
-use bothways::model::sighting::{AnsweredBy, Sighting, SightingKind, Sightings};
+use bothways::model::sighting::{AnsweredBy, Sightings};
 
-use crate::both::scene::{Far, PROBER, far, ours, stopped, tcp, udp, with, with_token};
+use crate::both::scene::{Far, PROBER, far, near, ours, stopped, tcp, udp, with, with_token};
 
 type Shown = Vec<(&'static str, Outcome)>;
 
 fn prohibited(from: &str) -> Icmp {
     Icmp { kind: 3, code: 13, from: Some(from.parse().expect("an address")), v6: false }
-}
-
-/// What the prober's own machine saw of its packets to the target.
-fn near(kinds: &[SightingKind]) -> Sightings {
-    let seen = |kind: &SightingKind| Sighting {
-        kind: *kind,
-        transport: bothways::model::flow::Transport::Tcp,
-        remote: "10.9.2.2:443".parse().expect("an address"),
-        local: PROBER.parse().expect("an address"),
-        at_ms: 5,
-        icmp: None,
-    };
-    let probed = vec!["10.9.2.2".parse().expect("an address")];
-    Sightings { sighted: kinds.iter().map(seen).collect(), means: vec![Packets], probed, ..Sightings::default() }
 }
 
 /// A connection of [`PROBER`] that failed so.
@@ -78,12 +64,15 @@ fn the_table_of_dropped_connections_is_what_the_judges_do() {
     let at = |by: AnsweredBy| far(&given, by);
     let packets = |by| at(by).watching(&[Packets]);
     let (none, came) = (near(&[]), near(&[RequestOut, ReplyIn]));
+    let mut late = near(&[RequestOut, ReplyIn]);
+    late.sighted[1].at_ms += 1;
     let ended = || at(Responder).watching(&[ConnectionTable, Counters]).saw_of(HalfOpenEnded, "10.9.1.2:0");
     let (opened, ends) =
         ("half-open there, or request and answer", "no packets; on its port half-open connections were ended");
     let met = "request and answer, and a reset or ICMP about the answer";
     let answer = || packets(Responder).saw(RequestIn).saw(ReplyOut);
     let table = [
+        ("the answer at the prober's own interface, after the time of the check", with_own(answer(), &late)),
         ("the answer at the prober's own interface", with_own(packets(Responder), &came)),
         ("nothing leaving the prober, nothing arriving", with_own(packets(Responder), &none)),
         (
@@ -96,6 +85,10 @@ fn the_table_of_dropped_connections_is_what_the_judges_do() {
         (opened, packets(Service).saw(RequestIn).saw(ReplyOut)),
         ("request, and a refusal leaving that host", packets(Responder).saw(RequestIn).saw(RefusalOut)),
         ("request only", packets(Service).saw(RequestIn)),
+        (
+            "request only, and that host has no route back to where it came from",
+            packets(Service).saw(RequestIn).saw(NoWayBack),
+        ),
         (ends, ended().alone()),
         (ends, ended()),
         ("nothing, while packets were watched", packets(Nothing)),
@@ -120,10 +113,15 @@ fn the_table_of_refused_connections_is_what_the_judges_do() {
         ("the request taken or answered", at(Service).watching(&[Packets]).saw(RequestIn).saw(ReplyOut)),
         ("nothing, while the port was open", at(Responder).watching(&[ConnectionTable])),
         ("nothing, while the port was open", at(Service).watching(&[Packets])),
-        ("nothing listens on that port or address", at(Nothing)),
-        ("nothing listens on that port or address", at(AnsweredBy::Elsewhere)),
+        ("nothing, though its packets are watched", at(Nothing).watching(&[Packets])),
+        ("the service there listens on other addresses or for another family only", at(AnsweredBy::Elsewhere)),
+        ("nothing listens there, and the port could not be opened", at(Nothing)),
     ];
-    assert_halves(1, &table.into_iter().map(|(name, far)| (name, far.judge(&given))).collect());
+    let alone = failed(Code::RefusedInPath, Failure::Refused);
+    let watched = far(&alone, Responder).watching(&[Packets]).judge(&alone);
+    let mut shown: Shown = table.into_iter().map(|(name, far)| (name, far.judge(&given))).collect();
+    shown.push(("no packets, where one side alone knows that a device refuses", watched));
+    assert_halves(1, &shown);
 }
 
 #[test]
@@ -140,6 +138,10 @@ fn the_table_of_unanswered_datagrams_is_what_the_judges_do() {
     let table = [
         (kept, at(Responder).received(unsent(Failure::Denied))),
         (kept, at(Responder).received(unsent(Failure::NetworkUnreachable))),
+        (
+            "the packet, and that host has no route back to where it came from",
+            packets(Service).saw(RequestIn).saw(NoWayBack),
+        ),
         (back, at(Responder).received(answered())),
         (back, packets(Service).saw(RequestIn).saw(ReplyOut).saw_rejected(prohibited("10.9.2.1"))),
         (
@@ -155,7 +157,7 @@ fn the_table_of_unanswered_datagrams_is_what_the_judges_do() {
         (unsaid, at(Service).watching(&[ConnectionTable])),
     ];
     let shown: Shown = table.into_iter().map(|(name, far)| (name, far.judge(&given))).collect();
-    assert_halves(2, &shown);
+    assert_halves(3, &shown);
     let sender = shown.iter().find(|(name, judged)| *name == back && judged.path.rejected_by.is_some());
     assert!(sender.is_some_and(|(_, judged)| judged.confidence == Confidence::Proven), "its sender is named");
 }
