@@ -244,7 +244,9 @@ pub(super) fn repeated(case: &Case) -> bool {
 
 /// Whether an answer came so late that the far side may have had to send it again, which is not seen from here.
 pub(super) fn answered_late(case: &Case) -> bool {
+    // Where nothing came, nothing was waited for but a service that may speak first.
     case.ask.probe.protocol().transport() == Transport::Tcp
+        && case.evidence.number(Fact::ReceivedBytes).is_some_and(|bytes| bytes > 0)
         && case.evidence.steps.iter().any(|step| is_exchange(step) && step.took_ms > ANSWERED_AGAIN_MS)
 }
 

@@ -55,7 +55,7 @@ pub(super) async fn take(
                 Transport::Tcp => Box::pin(connect_again(&planned.ask, address, seen, trace)),
                 Transport::Udp => Box::pin(exchange_again(planned, address, seen, trace)),
             },
-            Look::Unasked => Box::pin(say_nothing(planned, address, trace)),
+            Look::Unasked => Box::pin(say_nothing(planned, address, seen, trace)),
             Look::OtherWay => Box::pin(aside::other_way(planned, net, trace)),
             Look::Lighter => Box::pin(aside::lighter(planned, net, trace)),
             Look::Location => Box::pin(aside::location(planned, address, seen, net, trace)),
@@ -74,14 +74,17 @@ pub(super) async fn take(
 
 /// The least time that a connection is watched over which nothing is said.
 const MUTE: Duration = Duration::from_millis(300);
+/// The longest that the first ending is taken into account for.
+const LONGEST_MUTE: Duration = Duration::from_secs(2);
 
 /// Opens another connection, says nothing over it, and sees whether it is ended all the same.
-async fn say_nothing(planned: &PlannedProbe, address: SocketAddr, trace: &Trace) {
+async fn say_nothing(planned: &PlannedProbe, address: SocketAddr, seen: &Evidence, trace: &Trace) {
     let (apart, begun) = (trace.fork(), Instant::now());
     let ended = match tcp::connect(address, &planned.ask, &apart).await {
         Ok(mut connection) => {
-            // How the far side ends what it has just taken arrives as late as its taking did.
-            let patience = MUTE.max(begun.elapsed() * 2);
+            // How the far side ends what it has just taken arrives as late as its taking did, or as it did before.
+            let before = seen.stopped_at().map_or(Duration::ZERO, |step| Duration::from_micros(step.took_ms.0));
+            let patience = MUTE.max(begun.elapsed() * 2).max(before.min(LONGEST_MUTE) * 3 / 2);
             let heard = tokio::time::timeout(patience, connection.read_u8()).await;
             heard.ok().and_then(Result::err).map(|error| failure::of_io(&error).0)
         }
@@ -95,15 +98,18 @@ async fn say_nothing(planned: &PlannedProbe, address: SocketAddr, trace: &Trace)
 }
 
 /// Connections that are opened to see whether their first requests are answered: so many at once, as often.
-const AGAIN: usize = 3;
+const AGAIN: usize = LATER.len();
 const AGAIN_ROUNDS: usize = 2;
+/// How much later each is opened: some services have room for only a few that wait, and what a burst loses is no loss.
+const LATER: [Duration; 3] = [Duration::ZERO, Duration::from_millis(50), Duration::from_millis(100)];
 /// The least time after which a system sends a connection request again (RFC 6298 2).
 const FIRST_REPEAT: Duration = Duration::from_millis(900);
 
 /// Opens a few more connections, says nothing over them, and counts those whose first request was not answered. A few more
 /// are opened where none was, and where all were although something had to be repeated.
 pub(super) async fn connect_again(ask: &Ask, address: SocketAddr, seen: &Evidence, trace: &Trace) {
-    let one = || async {
+    let one = |later: Duration| async move {
+        tokio::time::sleep(later).await;
         let apart = trace.fork();
         let opened = tokio::time::timeout(FIRST_REPEAT, tcp::connect(address, ask, &apart)).await;
         matches!(opened, Ok(Ok(_))) && apart.so_far(Failure::TimedOut).number(Fact::ConnectRepeats).is_none()
@@ -111,7 +117,7 @@ pub(super) async fn connect_again(ask: &Ask, address: SocketAddr, seen: &Evidenc
     let repeated = [Fact::ConnectRepeats, Fact::SegmentRepeats].into_iter().any(|fact| seen.number(fact).is_some());
     let mut late = 0;
     for made in 1..=AGAIN_ROUNDS {
-        late += join_all((0..AGAIN).map(|_| one())).await.iter().filter(|opened| !**opened).count();
+        late += join_all(LATER.map(one)).await.iter().filter(|opened| !**opened).count();
         trace.fact(Fact::ConnectsTried, AGAIN * made);
         trace.fact(Fact::ConnectsRepeated, late);
         let unsettled = if late == 0 { repeated } else { late == AGAIN * made };
