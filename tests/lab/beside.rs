@@ -34,6 +34,8 @@ pub struct Flow {
     pub port: u16,
     pub udp: bool,
     pub proxied: bool,
+    /// Whether it must not get through.
+    pub blocked: bool,
     /// `http` or `https`, where it speaks that.
     scheme: Option<&'static str>,
     /// The role that the flow was tested from.
@@ -109,6 +111,7 @@ fn flow(outcome: &Value) -> Option<Flow> {
             .then(|| if steps.iter().any(|step| step["kind"] == "tls") { "https" } else { "http" }),
         check,
         status: text(&outcome["status"])?,
+        blocked: outcome["expect"] == "blocked",
         code: text(&outcome["code"])?,
         lost: text(&outcome["lost"]),
         rejected_by: text(&outcome["path"]["rejected_by"]["from"]),

@@ -108,7 +108,15 @@ fn is_above_the_port(code: &str) -> bool {
     ]
     .iter()
     .any(|start| code.starts_with(start))
-        || ["silent", "reset-on-payload", "closed-after-connect", "wrong-service", "large-packets-lost"].contains(&code)
+        || [
+            "silent",
+            "reset-on-payload",
+            "reset-after-connect",
+            "closed-after-connect",
+            "wrong-service",
+            "large-packets-lost",
+        ]
+        .contains(&code)
 }
 
 /// Which of them say the opposite of what is.
@@ -117,7 +125,8 @@ fn wrong(row: &Compared) -> [bool; 3] {
         return [false; 3];
     }
     match row.flow.status.as_str() {
-        "pass" => open(row).map(|open| open == Some(false)),
+        "pass" => open(row).map(|open| open == Some(row.flow.blocked)),
+        "fail" if row.flow.blocked => open(row).map(|open| open == Some(false)),
         "fail" if !is_above_the_port(&row.flow.code) => open(row).map(|open| open == Some(true)),
         _ => [false; 3],
     }
@@ -130,7 +139,7 @@ fn as_much(row: &Compared) -> [bool; 3] {
         return [false; 3];
     }
     if flow.status == "pass" {
-        let [nmap, netcat, exporter] = open(row).map(|open| open == Some(true));
+        let [nmap, netcat, exporter] = open(row).map(|open| open == Some(!flow.blocked));
         // It calls every datagram that is not rejected at once a success.
         return [nmap, netcat && !flow.udp, exporter];
     }
@@ -148,6 +157,8 @@ fn as_much(row: &Compared) -> [bool; 3] {
             "dropped" => {
                 !half && !hop && has(&["no-response", "timed out", "Operation now in progress", "i/o timeout"])
             }
+            // Where nothing is to be open, that something answers is all.
+            "exposed" => has(&["open (", "succeeded", "success"]) && !has(&["no success"]) && !flow.udp,
             "no-answer" => has(&["open|filtered"]),
             "rejected" => device && has(&["prohibited", "unreach", "no-route", "reject-route", "fail"]),
             "refused-in-path" => flow.rejected_by.is_some() && device && has(&["unreach"]),
