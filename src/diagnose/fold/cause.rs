@@ -76,13 +76,19 @@ impl<'a> Surroundings<'a> {
         around
     }
 
+    /// What one side sent out to other machines, and to which.
+    fn beyond<'o>(&self, outcomes: &'o [Outcome], tester: Tester) -> (Vec<&'o Outcome>, Vec<&'o str>) {
+        let is_beyond = |outcome: &&Outcome| went_out(outcome) && self.tester(outcome) == tester;
+        let direct: Vec<&Outcome> = outcomes.iter().filter(is_beyond).collect();
+        let mut hosts: Vec<&str> = direct.iter().filter_map(|outcome| outcome.host()).collect();
+        hosts.sort_unstable();
+        hosts.dedup();
+        (direct, hosts)
+    }
+
     fn look_for_silence(&mut self, outcomes: &[Outcome]) {
         for tester in [Tester::This, Tester::Other] {
-            let beyond = |outcome: &&Outcome| went_out(outcome) && self.tester(outcome) == tester;
-            let direct: Vec<&Outcome> = outcomes.iter().filter(beyond).collect();
-            let mut hosts: Vec<&str> = direct.iter().filter_map(|outcome| outcome.host()).collect();
-            hosts.sort_unstable();
-            hosts.dedup();
+            let (direct, hosts) = self.beyond(outcomes, tester);
             let of = |name: &str| -> Vec<&Outcome> {
                 direct.iter().copied().filter(|outcome| outcome.host() == Some(name)).collect()
             };
@@ -95,11 +101,7 @@ impl<'a> Surroundings<'a> {
 
     fn look_for_lost_alike(&mut self, outcomes: &[Outcome]) {
         for tester in [Tester::This, Tester::Other] {
-            let beyond = |outcome: &&Outcome| went_out(outcome) && self.tester(outcome) == tester;
-            let direct: Vec<&Outcome> = outcomes.iter().filter(beyond).collect();
-            let mut hosts: Vec<&str> = direct.iter().filter_map(|outcome| outcome.host()).collect();
-            hosts.sort_unstable();
-            hosts.dedup();
+            let (direct, hosts) = self.beyond(outcomes, tester);
             for host in hosts {
                 let of_host: Vec<&Outcome> =
                     direct.iter().copied().filter(|outcome| outcome.host() == Some(host)).collect();
