@@ -34,9 +34,9 @@ pub fn wanted(case: &Case, judgement: &Judgement) -> Vec<Look> {
     let answers = judgement.status == Status::Pass || judgement.code == Code::NeedsCredentials;
     let full = (answers && is_filled(case)).then_some(Look::FullPackets);
     let works = judgement.status == Status::Pass;
-    let again = (works && (repeated(case) || answered_late(case)) || timed_out(case)).then_some(Look::Again);
+    let again = (works && (repeated(case) || answered_late(case)) || timed_out(case) || is_refused(case))
+        .then_some(Look::Again);
     let netbios = is_silent_share(case).then_some(Look::Netbios);
-    let others = is_refused(case).then_some(Look::Again);
     let unasked = (judgement.status == Status::Fail && is_cut(case, judgement)).then_some(Look::Unasked);
     let further =
         [at_way(case, judgement), at_tls(case, judgement), at_websocket(case, judgement), at_page(case, judgement)];
@@ -44,7 +44,6 @@ pub fn wanted(case: &Case, judgement: &Judgement) -> Vec<Look> {
         .into_iter()
         .chain(full)
         .chain(unasked)
-        .chain(others)
         .chain(further.into_iter().flatten())
         .chain(beside)
         .chain(netbios)

@@ -23,14 +23,9 @@ pub(super) fn judge(case: &Case) -> Judgement {
         Some(101) if !upgraded(case) => bad_accept(case),
         Some(101) if other_subprotocol(case, settings).is_some() => subprotocol(case, settings),
         Some(101) => after_upgrade(case, settings, step.kind, failure),
-        Some(status) => return wants_tls(case, status).unwrap_or_else(|| refused::judge(case, settings, status)),
+        Some(status) => return refused::judge(case, settings, status),
     };
     other::remark(judgement, case)
-}
-
-/// A plain request that the port of HTTPS calls a bad one.
-fn wants_tls(case: &Case, status: u64) -> Option<Judgement> {
-    (status == 400 && !case.evidence.holds(Fact::Echoed)).then(|| tls::instead_of_plain(case)).flatten()
 }
 
 fn upgraded(case: &Case) -> bool {

@@ -9,7 +9,9 @@ use crate::model::probe::Websocket;
 
 /// An HTTP answer that is not an upgrade.
 pub(super) fn judge(case: &Case, settings: &Websocket, status: u64) -> Judgement {
-    let of_tls = tls::instead_of_plain(case).filter(|_| status == 400);
+    // A plain request that the port of HTTPS calls a bad one.
+    let misunderstood = status == 400 && !case.evidence.holds(Fact::Echoed);
+    let of_tls = misunderstood.then(|| tls::instead_of_plain(case)).flatten();
     if let Some(judgement) = of_tls.or_else(|| only_in_plain(case, settings, status)) {
         return judgement;
     }
